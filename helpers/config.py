@@ -46,11 +46,11 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the variables of the table above.
 
     Raises:
-        UsageError: a variable starting with COURSE_ is not in the table (a typing mistake would
-            otherwise go unnoticed).
+        UsageError: a variable starting with COURSE_ENGINE_ is not in the table: a typing mistake there
+            would silently start an engine instead of attaching to one.
     """
     environment = os.environ if environment is None else environment
-    unknown = sorted(name for name in environment if name.startswith("COURSE_") and name not in VARIABLES)
+    unknown = sorted(name for name in environment if name.startswith("COURSE_ENGINE_") and name not in VARIABLES)
     if unknown:
         raise UsageError(
             f"unknown environment variable {unknown[0]}",
