@@ -1,0 +1,30 @@
+"""Everything the notebooks use: `import helpers`.
+
+The names below are the public interface; each is imported from its module when it is first used, so that
+`import helpers` itself costs nothing.
+"""
+
+import importlib
+from typing import Any
+
+PUBLIC = {
+    "CourseError": "helpers.errors",
+    "EngineFailed": "helpers.errors",
+    "EngineUnavailable": "helpers.errors",
+    "UsageError": "helpers.errors",
+}
+"""Public name -> the module that holds it."""
+
+__all__ = sorted(PUBLIC)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name in PUBLIC:
+        value = getattr(importlib.import_module(PUBLIC[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'helpers' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *PUBLIC])

@@ -1,11 +1,11 @@
 """The course's errors: what happened, the likely cause, and the next command.
 
-    CourseError
-    |-- UsageError          wrong use: an unknown option, a value out of range        exit code 2
-    |-- CheckFailed         a check ran and did not hold                              exit code 1
-    `-- MissingError        something needed is not there: a program, a file, memory  exit code 3
-        |-- EngineUnavailable   this engine cannot run on this machine as it is
-        `-- EngineFailed        the engine was started, or reached, and broke
+CourseError
+|-- UsageError          wrong use: an unknown option, a value out of range        exit code 2
+|-- CheckFailed         a check ran and did not hold                              exit code 1
+`-- MissingError        something needed is not there: a program, a file, memory  exit code 3
+    |-- EngineUnavailable   this engine cannot run on this machine as it is
+    `-- EngineFailed        the engine was started, or reached, and broke
 """
 
 

@@ -1,0 +1,1 @@
+"""Requests over HTTP to any OpenAI-compatible server. Knows no engine."""

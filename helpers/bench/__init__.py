@@ -1,0 +1,1 @@
+"""Measuring: workload, load shape, runner, metrics, statistics, report."""

@@ -1,0 +1,1 @@
+"""Notebooks, exercises, milestones: built, run, checked."""

@@ -1,0 +1,1 @@
+"""Engines: from what is wanted (ServeConfig) to a running server with a URL."""

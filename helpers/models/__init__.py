@@ -1,0 +1,1 @@
+"""Model files: the course model, its exports, and the catalogue. Knows no engine."""
