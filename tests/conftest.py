@@ -1,0 +1,54 @@
+"""What all tests share: groups, a cache of their own, and the promise that nothing is left running."""
+
+import os
+
+import psutil
+import pytest
+
+from helpers.commands.test import GROUPS
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--groups", default="", help="run the tests of these groups too; a skip among them fails")
+
+
+def asked_groups(config: pytest.Config) -> set[str]:
+    return set(filter(None, config.getoption("--groups").split(",")))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    asked = asked_groups(config)
+    for item in items:
+        for group in GROUPS:
+            if item.get_closest_marker(group) and group not in asked:
+                item.add_marker(pytest.mark.skip(reason=f"group {group}: ./course test --with {group}"))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    outcome = yield
+    report = outcome.get_result()
+    asked = [group for group in asked_groups(item.config) if item.get_closest_marker(group)]
+    if report.skipped and asked and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped although group {asked[0]} was asked for: {report.longrepr}"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_environment(tmp_path_factory: pytest.TempPathFactory):
+    """Tests neither see nor change the user's settings; exports of the model are shared by all of them."""
+    saved = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("COURSE_")}
+    os.environ["COURSE_CACHE"] = saved.get("COURSE_CACHE") or str(tmp_path_factory.mktemp("cache"))
+    yield
+    del os.environ["COURSE_CACHE"]
+    os.environ.update(saved)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nothing_left_running(own_environment: None):
+    """Every process a test starts must have ended when the last test has."""
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    yield
+    left = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
+    _, alive = psutil.wait_procs(left, timeout=5)
+    assert not alive, f"left running: {[' '.join(process.cmdline()) for process in alive if process.is_running()]}"
