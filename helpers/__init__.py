@@ -15,7 +15,7 @@ PUBLIC = {
 }
 """Public name -> the module that holds it."""
 
-__all__ = sorted(PUBLIC)  # noqa: PLE0605
+__all__ = sorted(PUBLIC)
 
 
 def __getattr__(name: str) -> Any:

@@ -47,6 +47,7 @@ class Parser(argparse.ArgumentParser):
     """argparse, with errors in the course's three-line form."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print."""
         raise UsageError(message, "", f"./course {self.prog.partition(' ')[2]} --help".replace("  ", " "))
 
 
