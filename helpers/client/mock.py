@@ -1,0 +1,205 @@
+"""The mock server: an OpenAI-compatible server whose timing is known, because it keeps the truth of each request.
+
+    with MockServer(ttft_s=0.05, gap_s=0.005, output_tokens=64) as mock:
+        run = helpers.measure(mock.url, workload, ClosedLoop(16), requests=64)
+        mock.truth().peak_in_flight
+
+It runs in a process of its own (also by hand: `python -m helpers.client.mock_process '{"port": 8000}'`), so that it
+does not share the measuring process's event loop. Its tokens are words, its answers say nothing.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+import urllib.request
+from dataclasses import asdict, dataclass, field, fields
+from types import TracebackType
+from typing import Any
+
+from helpers.config import ROOT
+from helpers.errors import EngineFailed, UsageError
+
+START_LIMIT_S = 30.0
+STOP_LIMIT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What goes wrong on purpose. Rates are shares of requests, drawn by `seed` and the request's number.
+
+    Attributes:
+        error_rate: answered with `error_status` and an error message.
+        stall_rate: stop writing for `stall_s` halfway through the tokens.
+        drop_rate: close the connection halfway through the tokens.
+        malformed_rate: write half a JSON object halfway through the tokens.
+        empty_rate: end the stream without a token.
+        coalesce: write this many tokens at once, at the last one's time.
+        foreign: answer everything with an HTML page, like a server of another kind.
+    """
+
+    seed: int = 0
+    error_rate: float = 0.0
+    error_status: int = 500
+    stall_rate: float = 0.0
+    stall_s: float = 1.0
+    drop_rate: float = 0.0
+    malformed_rate: float = 0.0
+    empty_rate: float = 0.0
+    coalesce: int = 1
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MockConfig:
+    """How the mock behaves.
+
+    Attributes:
+        ttft_s: from the request's last byte to the first token's write.
+        gap_s: between tokens; the schedule is absolute, so a late token does not delay the next.
+        output_tokens: where an answer ends by itself; with ignore_eos, max_tokens alone counts.
+        slots: requests worked on at once, the others wait; 0 for no limit.
+        port: 0 for a free one.
+    """
+
+    ttft_s: float = 0.05
+    gap_s: float = 0.005
+    output_tokens: int = 64
+    slots: int = 0
+    port: int = 0
+    model: str = "mock"
+    faults: Faults = field(default_factory=Faults)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "MockConfig":
+        """Read a configuration.
+
+        Raises:
+            UsageError: an unknown name or a value out of range.
+        """
+        for kind, names in ((cls, value), (Faults, value.get("faults", {}))):
+            unknown = set(names) - {f.name for f in fields(kind)}
+            if unknown:
+                raise UsageError(
+                    f"the mock server has no option {sorted(unknown)[0]!r}",
+                    f"it knows {', '.join(f.name for f in fields(kind))}",
+                )
+        config = cls(**{**value, "faults": Faults(**value.get("faults", {}))})
+        if config.output_tokens < 1 or config.faults.coalesce < 1 or min(config.ttft_s, config.gap_s) < 0:
+            raise UsageError("the mock server needs output_tokens and coalesce of at least 1, and times of at least 0")
+        return config
+
+
+@dataclass(frozen=True, slots=True)
+class TrueRequest:
+    """What really happened to one request; times on the machine's monotonic clock (`time.perf_counter` on Linux).
+
+    Attributes:
+        outcome: ok, error, dropped, malformed, empty, cancelled (the client left) or open (not ended yet).
+    """
+
+    request_id: str
+    received_s: float
+    writes_s: list[float]
+    tokens: int
+    outcome: str
+
+    @property
+    def ttft_s(self) -> float | None:
+        """Seconds from receiving the request to the first token's write."""
+        return self.writes_s[0] - self.received_s if self.writes_s else None
+
+    @property
+    def gaps_s(self) -> list[float]:
+        """Seconds between token writes."""
+        return [later - earlier for earlier, later in zip(self.writes_s, self.writes_s[1:], strict=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What the mock recorded since its start or the last reset; the latest 20,000 requests."""
+
+    requests: list[TrueRequest]
+    peak_in_flight: int
+    connections: int
+
+
+class MockServer:
+    """A mock server in its own process, for as long as the `with` block lasts.
+
+    Args:
+        **options: the fields of `MockConfig`; `faults` may be a `Faults`.
+
+    Raises:
+        UsageError: unknown option. EngineFailed: the process did not start.
+    """
+
+    engine = "mock"
+    precision = "none"
+
+    def __init__(self, **options: Any) -> None:
+        faults = options.get("faults")
+        if isinstance(faults, Faults):
+            options = {**options, "faults": asdict(faults)}
+        self.config = MockConfig.from_json(options)
+        self.model = self.config.model
+        self.url = ""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "MockServer":
+        """Start the process and wait until it listens."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "helpers.client.mock_process", "--with-parent", json.dumps(asdict(self.config))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            start_new_session=True,  # Ctrl-C in the terminal is for the client, which then ends the mock
+        )
+        assert self._process.stdout is not None
+        limit = threading.Timer(START_LIMIT_S, self._process.kill)
+        limit.start()
+        line = self._process.stdout.readline()
+        limit.cancel()
+        if not line:
+            self.stop()
+            raise EngineFailed("the mock server did not start", "its message stands above", "")
+        self.url = json.loads(line)["url"]
+        return self
+
+    def stop(self) -> None:
+        """End the process; it is gone when this returns."""
+        if self._process is None:
+            return
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._process = None
+
+    def __enter__(self) -> "MockServer":
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def truth(self) -> Truth:
+        """What the mock recorded so far."""
+        value = self._ask("GET", "/truth")
+        return Truth(**{**value, "requests": [TrueRequest(**request) for request in value["requests"]]})
+
+    def reset(self) -> None:
+        """Forget what was recorded."""
+        self._ask("POST", "/reset")
+
+    def _ask(self, method: str, path: str) -> Any:
+        request = urllib.request.Request(self.url.removesuffix("/v1") + path, method=method)
+        # No proxy: a proxy in the environment must not see requests to this machine.
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+            return json.load(answer)
