@@ -18,7 +18,7 @@ from typing import Any
 
 from helpers.errors import MissingError
 
-MANIFEST = "manifest.json"
+MANIFEST = "cache-manifest.json"
 
 
 def file_digest(path: Path) -> str:
@@ -27,11 +27,19 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def combined_digest(paths: Iterable[Path]) -> str:
-    """SHA-256 over the names and contents of several files, independent of their order and folder."""
+def folder_digest(folder: Path, patterns: Iterable[str]) -> str:
+    """SHA-256 over names and contents of the files that match; independent of the folder's own name.
+
+    In a cache entry the digests of its manifest are used for files that are as recorded, which saves reading them.
+    """
+    manifest = _read_manifest(folder) if (folder / MANIFEST).is_file() else {}
     total = hashlib.sha256()
-    for path in sorted(paths, key=lambda path: path.name):
-        total.update(f"{path.name}\0{file_digest(path)}\0".encode())
+    for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):
+        if path.name == MANIFEST:
+            continue
+        recorded = manifest.get(path.name)
+        digest = recorded["sha256"] if recorded and _is_untouched(path, recorded) else file_digest(path)
+        total.update(f"{path.name}\0{digest}\0".encode())
     return total.hexdigest()
 
 
@@ -66,18 +74,28 @@ def cached(entry: Path, make: Callable[[Path], None]) -> Path:
 def is_whole(entry: Path) -> bool:
     """Whether the entry is there with every file as its manifest says."""
     try:
-        manifest: dict[str, dict[str, Any]] = json.loads((entry / MANIFEST).read_text(encoding="utf-8"))
-        return bool(manifest) and all(_is_same(entry / name, recorded) for name, recorded in manifest.items())
+        manifest = _read_manifest(entry)
+        return bool(manifest) and all(
+            _is_untouched(entry / name, recorded) or _has_content(entry / name, recorded)
+            for name, recorded in manifest.items()
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         # Any of these means a damaged entry: the answer is "no", and the caller makes it again.
         return False
 
 
-def _is_same(path: Path, recorded: dict[str, Any]) -> bool:
+def _read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
+    manifest: dict[str, dict[str, Any]] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    return manifest
+
+
+def _is_untouched(path: Path, recorded: dict[str, Any]) -> bool:
     found = path.stat()
-    if found.st_size != recorded["bytes"]:
-        return False
-    return bool(found.st_mtime_ns == recorded["modified_ns"] or file_digest(path) == recorded["sha256"])
+    return bool(found.st_size == recorded["bytes"] and found.st_mtime_ns == recorded["modified_ns"])
+
+
+def _has_content(path: Path, recorded: dict[str, Any]) -> bool:
+    return bool(path.stat().st_size == recorded["bytes"] and file_digest(path) == recorded["sha256"])
 
 
 def _write_manifest(folder: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from helpers.config import read_settings
 from helpers.errors import MissingError, UsageError
-from helpers.models.cache import MANIFEST, cached, combined_digest
+from helpers.models.cache import cached, folder_digest
 
 FOLDER = Path(__file__).resolve().parent
 SOURCE_PATTERNS = ("*.json", "*.jinja", "*.safetensors")
@@ -22,12 +22,13 @@ SOURCE_PATTERNS = ("*.json", "*.jinja", "*.safetensors")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the catalogue: shipped in `directory`, or made from the model `heavy_of`."""
+    """One line of the catalogue: shipped in `directory`, or the model `heavy_of` padded to `parameters`."""
 
     id: str
     summary: str
     directory: str = ""
     heavy_of: str = ""
+    parameters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,7 @@ def gguf(model: str, precision: str) -> Path:
 
 def directory_digest(directory: Path) -> str:
     """SHA-256 over the files that decide a checkpoint's content (config, tokenizer, template, weights)."""
-    found = {path for pattern in SOURCE_PATTERNS for path in directory.glob(pattern) if path.name != MANIFEST}
-    return combined_digest(found)
+    return folder_digest(directory, SOURCE_PATTERNS)
 
 
 def _catalogue_directory(entry: Entry) -> Path:
@@ -122,7 +122,7 @@ def _catalogue_directory(entry: Entry) -> Path:
 
         source = _catalogue_directory(entries()[entry.heavy_of])
         folder = read_settings().cache / "models" / f"{entry.id}-{directory_digest(source)[:16]}"
-        return cached(folder, lambda making: heavy.write_heavy(source, making))
+        return cached(folder, lambda making: heavy.write_heavy(source, making, entry.parameters))
     directory = FOLDER / entry.directory
     if not (directory / "config.json").is_file():
         raise MissingError(

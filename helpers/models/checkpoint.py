@@ -107,7 +107,9 @@ def read_json(directory: Path, name: str) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise MissingError(f"{path} is not JSON: {error}", "a damaged or incomplete download", "fetch it again") from None
+        raise MissingError(
+            f"{path} is not JSON: {error}", "a damaged or incomplete download", "fetch it again"
+        ) from None
     if not isinstance(value, dict):
         raise MissingError(f"{path} is not a JSON object", "a damaged or incomplete download", "fetch it again")
     return value

@@ -95,7 +95,7 @@ def export(directory: Path, target: Path, precision: str, name: str) -> None:
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
-        for tensor_name, values in _arranged(config, tensors):
+        for values in _arranged(config, tensors):
             tensor_type = matrix_type if values.ndim == 2 else gguf.GGMLQuantizationType.F32
             writer.write_tensor_data(gguf.quantize(values, tensor_type))
     finally:
@@ -143,14 +143,14 @@ def neighbour_pairs(projection: Floats, heads: int) -> Floats:
     return halves.swapaxes(1, 2).reshape(rows, width)
 
 
-def _arranged(config: LlamaConfig, tensors: dict[str, StoredTensor]) -> Iterator[tuple[str, Floats]]:
+def _arranged(config: LlamaConfig, tensors: dict[str, StoredTensor]) -> Iterator[Floats]:
     for name in config.tensor_shapes:
         values = tensors[name].read()
         if name.endswith("q_proj.weight"):
             values = neighbour_pairs(values, config.heads)
         elif name.endswith("k_proj.weight"):
             values = neighbour_pairs(values, config.kv_heads)
-        yield name, values
+        yield values
 
 
 def _checked_tensors(directory: Path, config: LlamaConfig) -> dict[str, StoredTensor]:
