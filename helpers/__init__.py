@@ -11,7 +11,11 @@ PUBLIC = {
     "CourseError": "helpers.errors",
     "EngineFailed": "helpers.errors",
     "EngineUnavailable": "helpers.errors",
+    "ExerciseTodo": "helpers.course.exercises",
     "UsageError": "helpers.errors",
+    "check": "helpers.course.exercises",
+    "milestone": "helpers.course.milestones",
+    "run_folder": "helpers.course.milestones",
 }
 """Public name -> the module that holds it."""
 

@@ -34,6 +34,10 @@ class CourseError(Exception):
             lines.append(f"Next: {self.next_command}")
         return "\n".join(lines)
 
+    def _render_traceback_(self) -> list[str]:
+        # IPython asks for this: a notebook shows the three lines instead of a traceback.
+        return [f"{type(self).__name__}: {self.what}", *str(self).removeprefix(self.what).lstrip("\n").splitlines()]
+
     def __reduce__(self) -> tuple[type["CourseError"], tuple[str, str, str]]:
         # Errors cross process borders (grader, engine children); the default would lose two of three lines.
         return type(self), (self.what, self.cause, self.next_command)

@@ -1,0 +1,59 @@
+"""The child of `helpers.course.judge`: reads one request from standard input, writes one outcome per line.
+
+Standard output is moved out of the reach of prints before any of the learner's code runs.
+"""
+
+import json
+import os
+import sys
+from typing import Any
+
+from helpers.course.answers import Outcome, answer
+
+LARGEST_ANSWER_BYTES = 1_000_000
+
+
+def define(sources: list[dict[str, str]]) -> tuple[dict[str, Any], list[str]]:
+    """Run the sources in one namespace; return it with a line per source that raised."""
+    # "__main__" would run the learner's own entry points.
+    namespace: dict[str, Any] = {"__name__": "lab"}
+    errors = []
+    for source in sources:
+        try:
+            exec(compile(source["code"], source["name"], "exec"), namespace)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (visible: it becomes the outcome)
+            errors.append(f"{source['name']}: {type(error).__name__}: {error}")
+    return namespace, errors
+
+
+def encode(outcome: Outcome) -> str:
+    """One line of JSON, replaced by an error if it is too long."""
+    line = json.dumps(outcome.to_json())
+    if len(line) > LARGEST_ANSWER_BYTES:
+        line = json.dumps(Outcome(outcome.case, error="TooLarge", message=f"{len(line):,} bytes").to_json())
+    return line
+
+
+def main() -> None:
+    """Answer the request."""
+    request = json.loads(sys.stdin.buffer.read())
+    results = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    namespace, errors = define(request["sources"])
+    function = namespace.get(request["function"])
+    for case in request["cases"]:
+        if callable(function):
+            outcome = answer(function, case["name"], case["inputs"])
+        else:
+            outcome = Outcome(
+                case["name"], error="Missing", message="; ".join(errors) or f"no function {request['function']}"
+            )
+        results.write(encode(outcome) + "\n")
+        results.flush()
+    # No clean-up of the learner's threads and exit handlers: the answers are out.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
