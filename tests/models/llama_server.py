@@ -5,8 +5,10 @@ Kept apart from helpers.engines on purpose: these tests judge the model files al
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,17 +52,23 @@ class LlamaServer:
 @contextlib.contextmanager
 def serve(gguf_file: Path) -> Iterator[LlamaServer]:
     """Start the server; AssertionError with its last words if it does not come up."""
-    with subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(gguf_file)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as child:
+    # The log goes to a file: nobody reads it while the server runs, and a full pipe would stop it.
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(gguf_file)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=os.environ | {"OMP_WAIT_POLICY": "passive"},
+            text=True,
+        ) as child,
+    ):
         try:
             address = child.stdout.readline().strip()
-            assert address, child.stderr.read()[-2000:]
-            # Nobody reads the log from here on; a full pipe would stop the server.
+            if not address:
+                log.seek(0)
+                raise AssertionError(log.read()[-2000:])
             yield LlamaServer(address)
         finally:
             child.stdin.close()
