@@ -133,8 +133,9 @@ def render(card: Card) -> str:
         bar = "" if quality.bar is None else f"  bar {quality.bar:.0%}{'' if quality.holds else ', NOT REACHED'}"
         lines.append(f"  {quality.value:6.1%}  {quality.name} ({quality.trials} trials){bar}")
     lines += ["", "Training"]
-    for name_of_part, facts in card.training.items():
-        lines.append(f"  {name_of_part}: " + ", ".join(f"{name.replace('_', ' ')} {_value(facts[name])}" for name in facts))
+    for subject, facts in card.training.items():
+        shown = ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in facts.items())
+        lines.append(f"  {subject}: {shown}")
     lines += ["", "What it cannot do", *(f"  - {limit}" for limit in card.limits)]
     lines += ["", f"Licence {card.licence}. Weights (SHA-256):"]
     lines += [f"  {part:<7} {digest}" for part, digest in card.digests.items()]

@@ -143,6 +143,8 @@ def read_config(directory: Path) -> LlamaConfig:
         )
     except KeyError as error:
         raise MissingError(f"{directory}/config.json has no {error}", "not the config of a Llama model") from None
+    except (TypeError, ValueError) as error:
+        raise MissingError(f"{directory}/config.json has a wrong value: {error}", "a damaged file") from None
 
 
 def _require_plain_llama(raw: Mapping[str, Any], directory: Path) -> None:
@@ -188,20 +190,22 @@ def _read_header(path: Path) -> dict[str, StoredTensor]:
         start = file.read(8)
         if len(start) < 8 or (length := struct.unpack("<Q", start)[0]) > size - 8:
             raise damaged
-        try:
-            header = json.loads(file.read(length))
-        except ValueError:
-            raise damaged from None
+        header = file.read(length)
     tensors = {}
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        stored_type, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
-        if stored_type not in STORED_TYPES:
-            raise UsageError(f"{path}: tensor {name} is {stored_type}", f"only {', '.join(STORED_TYPES)} can be read")
-        if 8 + length + end > size or end - begin != int(np.prod(shape)) * STORED_TYPES[stored_type][1]:
-            raise damaged
-        tensors[name] = StoredTensor(path, 8 + length + begin, stored_type, shape)
+    try:
+        for name, entry in json.loads(header).items():
+            if name == "__metadata__":
+                continue
+            stored_type, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
+            if stored_type not in STORED_TYPES:
+                raise UsageError(
+                    f"{path}: tensor {name} is {stored_type}", f"only {', '.join(STORED_TYPES)} can be read"
+                )
+            if 8 + length + end > size or end - begin != int(np.prod(shape)) * STORED_TYPES[stored_type][1]:
+                raise damaged
+            tensors[name] = StoredTensor(path, 8 + length + begin, stored_type, shape)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise damaged from None
     return tensors
 
 

@@ -11,15 +11,14 @@ What llama.cpp expects, and what is done about it here (llama.cpp's convert_hf_t
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import gguf
 import numpy as np
 
 from helpers.errors import MissingError, UsageError
-from helpers.models.checkpoint import Floats, LlamaConfig, StoredTensor, read_config, read_json, read_tensors
+from helpers.models.checkpoint import Floats, LlamaConfig, StoredTensor, read_config, read_tensors
+from helpers.models.vocabulary import Vocabulary, read_vocabulary
 
 PRECISIONS: dict[str, tuple[gguf.LlamaFileType, gguf.GGMLQuantizationType]] = {
     "f32": (gguf.LlamaFileType.ALL_F32, gguf.GGMLQuantizationType.F32),
@@ -47,18 +46,6 @@ OUTER_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """The tokenizer as GGUF stores it: token texts in byte-level form and their types, in id order; merges by rank."""
-
-    tokens: list[str]
-    types: list[int]
-    merges: list[str]
-    chat_template: str
-    end_id: int
-    begin_id: int | None
-
-
 def export(directory: Path, target: Path, precision: str, name: str) -> None:
     """Write the checkpoint as one GGUF file.
 
@@ -77,7 +64,7 @@ def export(directory: Path, target: Path, precision: str, name: str) -> None:
     tensors = _checked_tensors(directory, config)
     if precision == "q8_0":
         _require_whole_blocks(config)
-    vocabulary = read_vocabulary(directory, config)
+    vocabulary = read_vocabulary(directory, config.vocabulary_size)
     file_type, matrix_type = PRECISIONS[precision]
     writer = gguf.GGUFWriter(target, "llama")
     try:
@@ -116,11 +103,9 @@ def stored_precision(path: Path) -> str:
     """
     try:
         field = gguf.GGUFReader(path).get_field("general.file_type")
+        return "unknown" if field is None else gguf.LlamaFileType(field.contents()).name.partition("_")[2].lower()
     except (ValueError, IndexError, OSError, KeyError) as error:
         raise MissingError(f"{path} cannot be read as GGUF: {error}", "a damaged or incomplete file") from error
-    if field is None:
-        return "unknown"
-    return gguf.LlamaFileType(field.contents()).name.partition("_")[2].lower()
 
 
 def gguf_name(tensor_name: str) -> str:
@@ -175,70 +160,6 @@ def _require_whole_blocks(config: LlamaConfig) -> None:
                 f"q8_0 stores blocks of {block}, so row lengths must be divisible by {block}",
                 "use f16",
             )
-
-
-def read_vocabulary(directory: Path, config: LlamaConfig) -> Vocabulary:
-    """Read `tokenizer.json` and `tokenizer_config.json`.
-
-    Raises:
-        MissingError: a file, the chat template or the end token is missing.
-        UsageError: the tokenizer is not byte-level BPE with the GPT-2 split.
-    """
-    tokenizer = read_json(directory, "tokenizer.json")
-    settings = read_json(directory, "tokenizer_config.json")
-    _require_gpt2_bpe(tokenizer, directory)
-    ids: dict[str, int] = dict(tokenizer["model"]["vocab"])
-    added: list[dict[str, Any]] = tokenizer.get("added_tokens") or []
-    ids |= {token["content"]: token["id"] for token in added}
-    if len(ids) != len(set(ids.values())) or max(ids.values()) >= config.vocabulary_size:
-        raise UsageError(f"{directory}: token ids do not fit a vocabulary of {config.vocabulary_size}")
-    # Ids without a token (a vocabulary padded to a round size) still need a text of their own.
-    tokens = [f"[unused{index}]" for index in range(config.vocabulary_size)]
-    types = [int(gguf.TokenType.UNUSED)] * config.vocabulary_size
-    for text, index in ids.items():
-        tokens[index], types[index] = text, int(gguf.TokenType.NORMAL)
-    for token in added:
-        types[token["id"]] = int(gguf.TokenType.CONTROL if token["special"] else gguf.TokenType.USER_DEFINED)
-    merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in tokenizer["model"]["merges"]]
-    end_text, begin_text = _token_text(settings.get("eos_token")), _token_text(settings.get("bos_token"))
-    if end_text not in ids:
-        raise MissingError(f"{directory}: tokenizer_config.json names no end token", "eos_token is missing or unknown")
-    return Vocabulary(tokens, types, merges, _chat_template(directory, settings), ids[end_text], ids.get(begin_text))
-
-
-def _token_text(entry: Any) -> str:
-    return str(entry["content"]) if isinstance(entry, dict) else str(entry)
-
-
-def _chat_template(directory: Path, settings: dict[str, Any]) -> str:
-    beside = directory / "chat_template.jinja"
-    template = beside.read_text(encoding="utf-8") if beside.is_file() else settings.get("chat_template")
-    if not isinstance(template, str) or not template:
-        raise MissingError(
-            f"{directory} has no chat template",
-            "a base model, which was not trained to chat",
-            "use an instruction-tuned model",
-        )
-    return template
-
-
-def _require_gpt2_bpe(tokenizer: dict[str, Any], directory: Path) -> None:
-    split = tokenizer.get("pre_tokenizer") or {}
-    after = tokenizer.get("post_processor") or {"type": "ByteLevel"}
-    is_gpt2 = (
-        tokenizer.get("model", {}).get("type") == "BPE"
-        and split.get("type") == "ByteLevel"
-        and split.get("use_regex", True)
-        and not split.get("add_prefix_space")
-        and not tokenizer.get("normalizer")
-        and after["type"] == "ByteLevel"
-    )
-    if not is_gpt2:
-        raise UsageError(
-            f"{directory}: this tokenizer cannot be exported",
-            "the exporter knows byte-level BPE with the GPT-2 split, no normalizer and no added begin token",
-            "use a .gguf file of that model",
-        )
 
 
 def _add_shape(writer: gguf.GGUFWriter, config: LlamaConfig) -> None:

@@ -9,6 +9,7 @@ import pytest
 from helpers.errors import MissingError, UsageError
 from helpers.models import gguf
 from helpers.models.checkpoint import read_config, read_tensors
+from helpers.models.vocabulary import read_vocabulary
 from tests.models.conftest import CHATML, make_checkpoint
 from tests.models.llama_server import serve
 from tests.models.reference import greedy
@@ -82,9 +83,7 @@ def test_tokenizer_fields(tiny_model: Path, tmp_path: Path) -> None:
 
 def test_ids_without_a_token_are_unused(own_model: Path) -> None:
     config = read_config(own_model)
-    bigger = json.loads((own_model / "config.json").read_text()) | {"vocab_size": config.vocabulary_size + 2}
-    (own_model / "config.json").write_text(json.dumps(bigger))
-    vocabulary = gguf.read_vocabulary(own_model, read_config(own_model))
+    vocabulary = read_vocabulary(own_model, config.vocabulary_size + 2)
     assert vocabulary.types[-3:] == [gguf_package.TokenType.NORMAL] + [gguf_package.TokenType.UNUSED] * 2
     assert len(set(vocabulary.tokens)) == config.vocabulary_size + 2
 
@@ -103,10 +102,30 @@ def test_truncated_weights_are_refused(own_model: Path, tmp_path: Path) -> None:
         export(own_model, tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff" * 40, b"\x08\0\0\0\0\0\0\0not json" + b"\0" * 8])
+def header(text: bytes) -> bytes:
+    """A safetensors file with this header and eight bytes of data."""
+    return len(text).to_bytes(8, "little") + text + bytes(8)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff" * 40, header(b"not json"), header(b"[]"), header(b'{"a": {"dtype": 1}}')]
+)
 def test_garbage_weights_are_refused(own_model: Path, tmp_path: Path, content: bytes) -> None:
     (own_model / "model.safetensors").write_bytes(content)
     with pytest.raises(MissingError, match="damaged"):
+        export(own_model, tmp_path)
+
+
+def test_a_config_with_a_wrong_value_is_refused(own_model: Path, tmp_path: Path) -> None:
+    edit_json(own_model, "config.json", hidden_size="wide")
+    with pytest.raises(MissingError, match="wrong value"):
+        export(own_model, tmp_path)
+
+
+def test_a_stored_type_that_cannot_be_read_is_named(own_model: Path, tmp_path: Path) -> None:
+    weights = own_model / "model.safetensors"
+    weights.write_bytes(weights.read_bytes().replace(b'"BF16"', b'"I16" ', 1))
+    with pytest.raises(UsageError, match=r"embed_tokens\.weight is I16"):
         export(own_model, tmp_path)
 
 
@@ -147,6 +166,8 @@ def test_rope_parameters_of_transformers_5_are_read(own_model: Path) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
+        {"model": {"type": "BPE"}},
+        {"model": {"type": "WordPiece", "vocab": {}, "merges": []}},
         {"pre_tokenizer": {"type": "Whitespace"}},
         {"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": True, "use_regex": True}},
         {"normalizer": {"type": "NFC"}},
