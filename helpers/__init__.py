@@ -8,14 +8,23 @@ import importlib
 from typing import Any
 
 PUBLIC = {
+    "attach": "helpers.engines.attach",
+    "check": "helpers.course.exercises",
+    "Client": "helpers.client.openai",
     "CourseError": "helpers.errors",
     "EngineFailed": "helpers.errors",
     "EngineUnavailable": "helpers.errors",
     "ExerciseTodo": "helpers.course.exercises",
-    "UsageError": "helpers.errors",
-    "check": "helpers.course.exercises",
+    "launch": "helpers.engines.launch",
+    "LaunchPlan": "helpers.engines.plan",
     "milestone": "helpers.course.milestones",
+    "Reply": "helpers.client.openai",
+    "RequestFailed": "helpers.client.openai",
+    "RequestRecord": "helpers.client.records",
     "run_folder": "helpers.course.milestones",
+    "ServeConfig": "helpers.engines.plan",
+    "Server": "helpers.engines.server",
+    "UsageError": "helpers.errors",
 }
 """Public name -> the module that holds it."""
 

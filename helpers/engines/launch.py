@@ -1,0 +1,53 @@
+"""From a name to a running server: `helpers.launch("llama.cpp")`."""
+
+from typing import Any
+
+from helpers.config import read_settings
+from helpers.engines import registry
+from helpers.engines.adapter import complete
+from helpers.engines.attach import attach
+from helpers.engines.plan import ServeConfig
+from helpers.engines.server import Progress, Server, start
+from helpers.errors import UsageError
+
+
+def launch(
+    engine: str = "auto",
+    model: str = "",
+    *,
+    url: str = "",
+    api_key: str = "",
+    timeout_s: float | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Server:
+    """Start an engine and wait until it answers, or attach to one that runs.
+
+    With COURSE_ENGINE_URL in the environment nothing is started: it attaches to that URL, so that somebody else can
+    own the engine. What was asked for is checked all the same, but served is what that server has.
+
+    Args:
+        engine: an engine's name; `auto` for this machine's default; `attach` for a URL.
+        model: a catalogue id or a path; empty for the course model, or the first that an attached server lists.
+        url, api_key: for `attach`.
+        timeout_s: how long it may take to answer; None for the engine's own limit.
+        progress: told what happens while it starts.
+        **options: the fields of `ServeConfig`: precision, port, max_model_len, max_num_seqs, speculation, ...
+
+    Raises:
+        UsageError: an unknown engine or option (the message names the close one), or a value out of range.
+        EngineUnavailable: this engine cannot run here; the message says what it needs.
+        EngineFailed: it did not start, or nothing fitting answers at the URL.
+    """
+    config = ServeConfig.build(engine=engine, **options)
+    settings = read_settings()
+    if engine == "attach" or url:
+        if engine != "attach" or not url:
+            raise UsageError("a url goes with the engine 'attach', and only with it", "", 'launch("attach", url=...)')
+        return attach(url, model=model, api_key=api_key or settings.api_key)
+    if settings.engine_url:
+        return attach(
+            settings.engine_url, model=settings.engine_model, engine=settings.engine_name, api_key=settings.api_key
+        )
+    config = complete(registry.find(engine), ServeConfig.build(engine=engine, model=model or "course", **options))
+    return start(registry.find(config.engine), config, timeout_s=timeout_s, progress=progress)

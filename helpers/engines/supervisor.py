@@ -1,0 +1,104 @@
+"""The process between a launcher and its engine: it ends the engine when the launcher ends, however that happens.
+
+    launcher --(pipe: standard input)--> supervisor --> engine, in a process group of its own
+
+The first line on standard input is the job, JSON {"argv", "env", "grace_s"}. After it nothing is written: the pipe
+closes when the launcher closes it, dies, or is killed, and then the engine's whole group gets SIGTERM and, after
+the grace, SIGKILL. One line of JSON goes to standard output: {"pid": N}, or {"error": "..."} if the engine
+cannot be started. Both write their words to standard error, which is the engine's log. The exit code is the
+engine's, or 128 + signal.
+
+Run by path with only the standard library, so that it starts in a few milliseconds and works for any engine.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+PR_SET_PDEATHSIG = 1
+"""prctl option, linux/prctl.h."""
+
+
+def die_with_parent() -> None:
+    """In the engine's process, on Linux: SIGKILL if the supervisor itself is killed.
+
+    The signal comes when the thread that forked ends; the supervisor forks from its main thread.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def signal_group(group: int, number: int) -> None:
+    """Signal a process group; a group that is already gone is what we want."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def supervise(job: dict[str, object]) -> int:
+    """Run the job's engine until it ends or the launcher does; return the exit code."""
+    argv: list[str] = job["argv"]  # type: ignore[assignment]
+    environment: dict[str, str] = job["env"]  # type: ignore[assignment]
+    grace_s: float = job["grace_s"]  # type: ignore[assignment]
+    try:
+        engine = subprocess.Popen(
+            argv,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr,
+            process_group=0,
+            preexec_fn=die_with_parent,
+        )
+    except OSError as error:
+        report({"error": f"{argv[0]}: {error.strerror or error}"})
+        return 127
+    report({"pid": engine.pid})
+    ended = threading.Event()
+
+    def end_engine() -> None:
+        signal_group(engine.pid, signal.SIGTERM)
+        ended.wait(grace_s)
+        # Its workers too: they may outlive it, or ignore SIGTERM.
+        signal_group(engine.pid, signal.SIGKILL)
+
+    def watch_launcher() -> None:
+        while os.read(0, 4096):
+            pass
+        end_engine()
+
+    threading.Thread(target=watch_launcher, daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=end_engine).start())
+    code = engine.wait()
+    ended.set()
+    signal_group(engine.pid, signal.SIGKILL)
+    return code if code >= 0 else 128 - code
+
+
+def report(message: dict[str, object]) -> None:
+    """One line for the launcher."""
+    # A launcher that is already gone reads nothing; its closed pipe ends the engine in a moment.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(1, json.dumps(message).encode() + b"\n")
+
+
+def read_job() -> dict[str, object] | None:
+    """The first line of standard input; None if the launcher died before it wrote all of it."""
+    line = b""
+    while not line.endswith(b"\n"):
+        piece = os.read(0, 65536)
+        if not piece:
+            return None
+        line += piece
+    job: dict[str, object] = json.loads(line)
+    return job
+
+
+if __name__ == "__main__":
+    # Ctrl-C in a terminal is the launcher's to act on.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    given = read_job()
+    sys.exit(supervise(given) if given is not None else 1)
