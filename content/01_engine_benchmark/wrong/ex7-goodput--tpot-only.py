@@ -1,0 +1,13 @@
+"""You looked at the time per token only. An answer that flows well but starts after the user has left does not meet
+its objective.
+"""
+
+from typing import Any
+
+
+def goodput_per_s(requests: list[dict[str, Any]], ttft_limit_s: float, tpot_limit_s: float) -> float:
+    good = sum(
+        not r["error"] and (r["last_s"] - r["first_s"]) / (r["output_tokens"] - 1) <= tpot_limit_s for r in requests
+    )
+    duration_s = max(r["done_s"] for r in requests) - min(r["sent_s"] for r in requests)
+    return good / duration_s
