@@ -184,8 +184,7 @@ def _add_vocabulary(writer: gguf.GGUFWriter, vocabulary: Vocabulary) -> None:
     writer.add_token_types(vocabulary.types)
     writer.add_token_merges(vocabulary.merges)
     writer.add_eos_token_id(vocabulary.end_id)
-    if vocabulary.begin_id is not None:
-        writer.add_bos_token_id(vocabulary.begin_id)
+    writer.add_bos_token_id(vocabulary.begin_id)
     writer.add_add_bos_token(False)
     writer.add_add_eos_token(False)
     writer.add_chat_template(vocabulary.chat_template)

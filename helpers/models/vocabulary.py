@@ -23,7 +23,7 @@ class Vocabulary:
     merges: list[str]
     chat_template: str
     end_id: int
-    begin_id: int | None
+    begin_id: int
 
 
 def read_vocabulary(directory: Path, size: int) -> Vocabulary:
@@ -53,14 +53,21 @@ def read_vocabulary(directory: Path, size: int) -> Vocabulary:
     for token in added:
         types[token["id"]] = int(gguf.TokenType.CONTROL if token["special"] else gguf.TokenType.USER_DEFINED)
     merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in tokenizer["model"]["merges"]]
-    end_text, begin_text = _token_text(settings.get("eos_token")), _token_text(settings.get("bos_token"))
-    if end_text not in ids:
+    end_id = _token_id(settings, "eos_token", ids)
+    if end_id is None:
         raise MissingError(f"{directory}: tokenizer_config.json names no end token", "eos_token is missing or unknown")
-    return Vocabulary(tokens, types, merges, _chat_template(directory, settings), ids[end_text], ids.get(begin_text))
+    # Without a begin token llama.cpp would take id 11, whatever that is, for an empty prompt.
+    begin_id = next(
+        found
+        for name in ("bos_token", "pad_token", "eos_token")
+        if (found := _token_id(settings, name, ids)) is not None
+    )
+    return Vocabulary(tokens, types, merges, _chat_template(directory, settings), end_id, begin_id)
 
 
-def _token_text(entry: Any) -> str:
-    return str(entry["content"]) if isinstance(entry, dict) else str(entry)
+def _token_id(settings: dict[str, Any], name: str, ids: dict[str, int]) -> int | None:
+    entry = settings.get(name)
+    return ids.get(entry["content"] if isinstance(entry, dict) else entry or "")
 
 
 def _chat_template(directory: Path, settings: dict[str, Any]) -> str:

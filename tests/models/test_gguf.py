@@ -180,6 +180,27 @@ def test_other_tokenizers_are_refused(own_model: Path, tmp_path: Path, changes: 
         export(own_model, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "begin"),
+    [
+        ({}, "<|endoftext|>"),
+        ({"bos_token": {"content": "<|im_start|>"}}, "<|im_start|>"),
+        ({"bos_token": None, "pad_token": "<|endoftext|>"}, "<|endoftext|>"),
+        ({"bos_token": None}, "<|im_end|>"),
+    ],
+)
+def test_there_is_always_a_begin_token(own_model: Path, changes: dict[str, object], begin: str) -> None:
+    edit_json(own_model, "tokenizer_config.json", **changes)
+    vocabulary = read_vocabulary(own_model, read_config(own_model).vocabulary_size)
+    assert vocabulary.tokens[vocabulary.begin_id] == begin
+
+
+def test_a_missing_end_token_is_an_error(own_model: Path, tmp_path: Path) -> None:
+    edit_json(own_model, "tokenizer_config.json", eos_token="<|stop|>")
+    with pytest.raises(MissingError, match="names no end token"):
+        export(own_model, tmp_path)
+
+
 def test_a_missing_chat_template_is_an_error(own_model: Path, tmp_path: Path) -> None:
     edit_json(own_model, "tokenizer_config.json", chat_template=None)
     with pytest.raises(MissingError, match="no chat template"):
