@@ -78,6 +78,10 @@ def read_card(folder: Path = COURSE) -> Card:
     Raises:
         MissingError: card.json or a model's files are missing, or the card lacks a field.
     """
+    if not (folder / "card.json").is_file():
+        raise MissingError(
+            f"{folder} has no card.json", "an incomplete clone or rebuild", "git checkout -- helpers/models/course"
+        )
     raw = read_json(folder, "card.json")
     try:
         return Card(

@@ -70,6 +70,12 @@ def test_an_incomplete_card_is_an_error(shipped: Path) -> None:
         card.read_card(shipped)
 
 
+def test_a_missing_card_is_an_error(shipped: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (shipped / "card.json").unlink()
+    assert cli.main(["model"]) == 3
+    assert "git checkout" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("value", "code"), [(0.9, 0), (0.8, 1)])
 def test_rebuild_trains_elsewhere_and_judges_the_new_model(
     shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: float, code: int
