@@ -77,7 +77,7 @@ class Answer:
     def __init__(self, record: RequestRecord) -> None:
         self.record = record
         self.ended = False
-        self._text: list[str] = []
+        self.pieces: list[str] = []
         self._reasoning: list[str] = []
         self._last_chunk_s = -1.0
 
@@ -123,7 +123,7 @@ class Answer:
             record.coalesced_chunks += arrived_s == self._last_chunk_s
             record.chunk_s.append(arrived_s)
             self._last_chunk_s = arrived_s
-            self._text.append(text)
+            self.pieces.append(text)
             self._reasoning.append(reasoning)
         if choice.get("finish_reason"):
             record.finish_reason = choice["finish_reason"]
@@ -134,14 +134,14 @@ class Answer:
     def close(self, failure: str, given_up: bool) -> None:
         """No more events; `failure` is what the connection says of its end, `given_up` whether the client ended it."""
         record = self.record
-        record.text = "".join(self._text)
+        record.text = "".join(self.pieces)
         record.reasoning = "".join(self._reasoning)
         if failure:
             # The connection's end comes first: a malformed last chunk is its consequence.
             record.error = failure if given_up else f"stream cut before [DONE]: {failure}"
         elif not record.error and not self.ended and not record.finish_reason:
             record.error = "stream ended before [DONE]"
-        elif not record.error and not record.chunk_s:
+        elif not record.error and not record.chunk_s and not record.usage.output_tokens:
             record.error = "empty stream: no token before its end"
 
 

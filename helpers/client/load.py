@@ -63,25 +63,7 @@ class LoadClient:
             request: what to send.
             scheduled_s: when the load shape wanted it sent (perf_counter); None: when it is sent.
         """
-        return await self._exchange(
-            Exchange(request.request_id, scheduled_s or perf_counter()), request.data, scheduled_s
-        )
-
-    async def ask(self, method: str, path: str, payload: dict[str, Any] | None = None) -> tuple[Exchange, Any]:
-        """One plain request outside the measuring, such as GET /v1/models.
-
-        Returns:
-            The exchange, and the answer's JSON; None if the answer is no JSON.
-        """
-        body = b"" if payload is None else orjson.dumps(payload)
-        exchange = Exchange(path, perf_counter())
-        await self._exchange(exchange, self.endpoint.encode(method, path, body, self._headers), None)
-        try:
-            return exchange, orjson.loads(exchange.body)
-        except orjson.JSONDecodeError:
-            return exchange, None
-
-    async def _exchange(self, exchange: Exchange, data: bytes, scheduled_s: float | None) -> Exchange:
+        exchange = Exchange(request.request_id, scheduled_s or perf_counter())
         deadline_s = exchange.scheduled_s + self.timeout_s
         try:
             connection = await self.pool.take()
@@ -89,7 +71,7 @@ class LoadClient:
             exchange.failure = describe_failure(error, self.endpoint, self.pool.connect_timeout_s)
             exchange.done_s = perf_counter()
             return exchange
-        finished = connection.send(data, exchange)
+        finished = connection.send(request.data, exchange)
         if scheduled_s is None and exchange.sent_s is not None:
             exchange.scheduled_s = exchange.sent_s
         # A plain timer: asyncio.timeout would cost a task wake-up per request more.

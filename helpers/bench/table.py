@@ -1,0 +1,82 @@
+"""Runs as a table for the terminal."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from helpers.bench.calibrate import error_at
+from helpers.bench.metrics import Distribution
+from helpers.bench.run import Run
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def runs_table(runs: Sequence[Run]) -> "Table":
+    """One row a run; latencies in milliseconds, median and 99th percentile."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("load", no_wrap=True)
+    columns = (
+        "requests",
+        "errors",
+        "in flight",
+        "TTFT ms",
+        "TPOT ms",
+        "ITL ms",
+        "e2e ms",
+        "tokens/s out",
+        "in",
+        "valid",
+    )
+    for column in columns:
+        table.add_column(column, justify="right")
+    for run in runs:
+        metrics = run.metrics
+        table.add_row(
+            run.label,
+            str(metrics.requests),
+            str(metrics.errors),
+            str(metrics.peak_in_flight),
+            *(_milliseconds(value) for value in (metrics.ttft_s, metrics.tpot_s, metrics.itl_s, metrics.e2e_s)),
+            _rate(metrics.output_tokens_per_s),
+            _rate(metrics.input_tokens_per_s),
+            "yes" if run.valid else "no",
+        )
+    return table
+
+
+def remarks(runs: Sequence[Run]) -> list[str]:
+    """Each run's notes, a line each; the same note of several runs once."""
+    lines: dict[str, list[str]] = {}
+    for run in runs:
+        for note in run.notes:
+            lines.setdefault(note.text, []).append(run.label)
+    return [
+        text if len(labels) == len(runs) and len(runs) > 1 else f"{', '.join(labels)}: {text}"
+        for text, labels in lines.items()
+    ]
+
+
+def client_error_line(client_error: dict[str, Any] | None, runs: Sequence[Run]) -> str:
+    """How far the client's own figures can be off at this load."""
+    if client_error is None:
+        return "client error: not measured on this machine (./course bench calibrate)"
+    streams = max((run.metrics.peak_in_flight for run in runs), default=1)
+    point = error_at(client_error, max(streams, 1))
+    if point is None:
+        return "client error: the calibration holds no point"
+    return (
+        f"client error beside a CPU load, {point.streams} streams: TTFT {point.ttft_p50_error_s * 1000:+.1f} ms at p50, "
+        f"{point.ttft_p99_error_s * 1000:+.1f} ms at p99; gaps {point.gap_p50_error_s * 1000:+.2f} ms at p50 "
+        f"(measured {client_error['date'][:10]} against the mock server)"
+    )
+
+
+def _milliseconds(value: Distribution | None) -> str:
+    return "-" if value is None else f"{value.p50 * 1000:.1f} / {value.p99 * 1000:.1f}"
+
+
+def _rate(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
