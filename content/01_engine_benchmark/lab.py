@@ -223,23 +223,22 @@ helpers.check("ex8-prefill-line", prefill_line)
 
 # %% [markdown] id="ex9-text"
 # ### Exercise 9: the knee
-# More users at once give more tokens a second, up to a point; beyond it everybody only waits longer. A rule that
-# anyone can check by eye: the knee is the least concurrency that yields at least `share` of the best throughput.
+# More users at once give more tokens a second, up to a point; beyond it everybody only waits longer. A rule that does
+# not move with the eye of the beholder: the knee is the load of greatest *power*, throughput divided by latency
+# (Kleinrock, 1979).
 
 
 # %% id="ex9-knee"
-def knee(points: list[dict[str, Any]], share: float) -> int | None:
-    """The least concurrency with at least `share` of the best throughput; None if no point is valid.
+def knee(points: list[dict[str, Any]]) -> int | None:
+    """The concurrency of greatest throughput / latency; None if no point is valid.
 
     Args:
-        points: each {"concurrency", "output_tokens_per_s", "valid"}; points that are not valid do not count.
-        share: between 0 and 1.
+        points: each {"concurrency", "output_tokens_per_s", "e2e_p50_s", "valid"}; only valid ones count.
     """
-    ### BEGIN SOLUTION find the best valid throughput, then the least concurrency that comes near it
+    ### BEGIN SOLUTION compare throughput / latency of the valid points
     valid = [point for point in points if point["valid"]]
-    best = max((point["output_tokens_per_s"] for point in valid), default=0.0)
-    near = [point["concurrency"] for point in valid if point["output_tokens_per_s"] >= share * best]
-    return min(near, default=None)
+    best = max(valid, key=lambda point: point["output_tokens_per_s"] / point["e2e_p50_s"], default=None)
+    return best["concurrency"] if best else None
     ### END SOLUTION
 
 

@@ -221,58 +221,49 @@ PREFILL = Exercise(
     absolute_tolerance=1e-6,
 )
 
+
+def point(concurrency: int, output_tokens_per_s: float, e2e_p50_s: float, valid: bool = True) -> dict[str, Any]:
+    """A point of the knee's cases."""
+    return {
+        "concurrency": concurrency,
+        "output_tokens_per_s": output_tokens_per_s,
+        "e2e_p50_s": e2e_p50_s,
+        "valid": valid,
+    }
+
+
 KNEE = Exercise(
     id="ex9-knee",
     title="knee of a concurrency sweep",
     function="knee",
-    hint="Find the best throughput among points that may be believed, then the least concurrency that comes near.",
+    hint="For each point that may be believed: what it yields, divided by what its users wait. Where is that greatest?",
     cases=(
         Case(
             "flattens",
             {
                 "points": [
-                    {"concurrency": 1, "output_tokens_per_s": 100.0, "valid": True},
-                    {"concurrency": 2, "output_tokens_per_s": 180.0, "valid": True},
-                    {"concurrency": 4, "output_tokens_per_s": 290.0, "valid": True},
-                    {"concurrency": 8, "output_tokens_per_s": 315.0, "valid": True},
-                    {"concurrency": 16, "output_tokens_per_s": 310.0, "valid": True},
-                ],
-                "share": 0.9,
+                    point(1, 100.0, 1.0),
+                    point(2, 190.0, 1.05),
+                    point(4, 340.0, 1.2),
+                    point(8, 400.0, 2.0),
+                    point(16, 420.0, 4.0),
+                ]
             },
             4,
         ),
         Case(
-            "falls again, unsorted",
-            {
-                "points": [
-                    {"concurrency": 8, "output_tokens_per_s": 200.0, "valid": True},
-                    {"concurrency": 4, "output_tokens_per_s": 195.0, "valid": True},
-                    {"concurrency": 16, "output_tokens_per_s": 150.0, "valid": True},
-                    {"concurrency": 1, "output_tokens_per_s": 120.0, "valid": True},
-                ],
-                "share": 0.9,
-            },
-            4,
+            "gains nothing, unsorted",
+            {"points": [point(4, 106.0, 3.8), point(1, 100.0, 1.0), point(2, 105.0, 1.9)]},
+            1,
+            hint="Six per cent more text for four times the wait is no bargain.",
         ),
         Case(
-            "the best point is not valid",
-            {
-                "points": [
-                    {"concurrency": 1, "output_tokens_per_s": 100.0, "valid": True},
-                    {"concurrency": 4, "output_tokens_per_s": 240.0, "valid": True},
-                    {"concurrency": 8, "output_tokens_per_s": 250.0, "valid": True},
-                    {"concurrency": 16, "output_tokens_per_s": 900.0, "valid": False},
-                ],
-                "share": 0.95,
-            },
+            "the fastest point is not valid",
+            {"points": [point(1, 100.0, 1.0), point(4, 300.0, 1.3), point(8, 900.0, 0.5, valid=False)]},
             4,
             hint="A point with failed requests may look fast; what do its figures compare?",
         ),
-        Case(
-            "nothing valid",
-            {"points": [{"concurrency": 1, "output_tokens_per_s": 9.0, "valid": False}], "share": 0.9},
-            None,
-        ),
+        Case("nothing valid", {"points": [point(1, 9.0, 1.0, valid=False)]}, None),
     ),
 )
 

@@ -4,22 +4,18 @@ The file is `run_dir/evidence/ID.json`: {milestone, evidence, backend, provenanc
 wants one (the notebook, `course run`, `course status`, a grader) judges the file again.
 """
 
+import itertools
 import json
-import platform
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from helpers.bench.provenance import read_provenance
 from helpers.config import ROOT
 from helpers.course.catalogue import Entry, find_milestone
 from helpers.course.files import read_json, write_json
 from helpers.course.task import Evidence, Milestone, Verdict, not_reached, not_run
 from helpers.errors import UsageError
-from helpers.hardware import processor_name, usable_cores
-
-PACKAGES = ("spark-inference-course", "xllamacpp", "numpy", "aiohttp")
-"""Whose versions can change a measured number."""
 
 
 class MilestoneDisplay:
@@ -65,7 +61,7 @@ def milestone(
         "milestone": milestone_id,
         "evidence": None if evidence is None else dict(evidence),
         "backend": backend,
-        "provenance": provenance(),
+        "provenance": {fact: value for fact, value in read_provenance(seed=0).items() if fact != "seed"},
     }
     try:
         content = json.loads(json.dumps(content))
@@ -84,6 +80,12 @@ def run_folder(run_dir: str | Path) -> Path:
     folder = ROOT / run_dir
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def new_folder(run_dir: Path, name: str) -> Path:
+    """A path in a run folder where nothing is yet: `name`, or `name-2`, `name-3` ... when a cell is run again."""
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(run_dir / free for free in names if not (run_dir / free).exists())
 
 
 def evidence_path(folder: Path, milestone_id: str) -> Path:
@@ -113,20 +115,3 @@ def read_backend(folder: Path, milestone_id: str) -> str:
     except ValueError:
         return ""
     return str(content.get("backend", "")) if isinstance(content, dict) else ""
-
-
-def provenance() -> dict[str, Any]:
-    """What a result rests on: Python, system, processor, and the versions of the packages that matter."""
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return {
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor": processor_name(),
-        "cores": usable_cores(),
-        "versions": versions,
-    }

@@ -5,9 +5,6 @@ flight than was asked for.
 from typing import Any
 
 
-def knee(points: list[dict[str, Any]], share: float) -> int | None:
-    if not any(point["valid"] for point in points):
-        return None
-    best = max(point["output_tokens_per_s"] for point in points)
-    near = [point["concurrency"] for point in points if point["output_tokens_per_s"] >= share * best]
-    return min(near, default=None)
+def knee(points: list[dict[str, Any]]) -> int | None:
+    best = max(points, key=lambda point: point["output_tokens_per_s"] / point["e2e_p50_s"], default=None)
+    return best["concurrency"] if best else None
