@@ -15,7 +15,7 @@ def payload(target: Target, workload: Workload, prompt: Prompt) -> dict[str, Any
     """The chat request of one prompt."""
     fixed = {"ignore_eos": True} if workload.fixed_output and target.fixed_output else {}
     return {
-        "model": target.served_model,
+        "model": target.model,
         "messages": prompt.messages,
         "max_tokens": prompt.output_tokens,
         **fixed,

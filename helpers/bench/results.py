@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.bench.bundle import load_bundle, save_bundle
+from helpers.bench.knee import knee_index
 from helpers.bench.metrics import Metrics
 from helpers.bench.run import Run
 from helpers.bench.statistics import Interval, ratio
@@ -49,17 +50,14 @@ class Sweep:
 
     @property
     def knee(self) -> Run | None:
-        """The load of greatest power, throughput / latency: the most that is had before waiting sets in.
-
-        Source: L. Kleinrock, "Power and Deterministic Rules of Thumb for Probabilistic Problems in Computer
-        Communications" (ICC 1979). None if no run measured both.
-        """
-        powers = [
-            (run.metrics.output_tokens_per_s / run.metrics.e2e_s.p50, -number)
-            for number, run in enumerate(self.runs)
-            if run.metrics.output_tokens_per_s and run.metrics.e2e_s
-        ]
-        return self.runs[-max(powers)[1]] if powers else None
+        """The load of greatest power, see `helpers.bench.knee`; None if no run measured both sides of it."""
+        index = knee_index(
+            [
+                (run.metrics.output_tokens_per_s, run.metrics.e2e_s.p50 if run.metrics.e2e_s else None)
+                for run in self.runs
+            ]
+        )
+        return None if index is None else self.runs[index]
 
     def save(self, folder: Path) -> None:
         """Keep it in a new folder; see `save_bundle`."""

@@ -19,12 +19,12 @@ from helpers.bench.drive import drive
 from helpers.bench.provenance import read_provenance
 from helpers.bench.results import Comparison, Sweep, past_the_knee
 from helpers.bench.run import Run
-from helpers.bench.target import Served, Target, find_target
+from helpers.bench.target import Served, Target, as_server, find_target
 from helpers.bench.tokens import TokenCounter, find_tokens
 from helpers.bench.workloads import Prompt, Workload, make_prompts
 from helpers.client.records import RequestRecord
 from helpers.client.wire import Endpoint
-from helpers.errors import UsageError
+from helpers.errors import CourseError, UsageError
 
 OPEN_LOOP_WARMUP = 4
 """Warm-up requests of an open loop: enough for the engine's first-time work, few enough to be quick."""
@@ -130,7 +130,8 @@ def sweep(
         workload: as for `measure`.
         concurrency: numbers of streams, or load shapes; None doubles the streams until throughput gains no more
             (`past_the_knee`), at most to 256.
-        requests: in each repeat of each point; None: four a stream (at a rate: ten seconds' worth; of a trace: all), at least 16.
+        requests: in each repeat of each point; None: four a stream (at a rate: ten seconds' worth; of a trace: all),
+            at least 16.
         warmup, repeats, out, model, api_key, timeout_s, seed, progress: as for `measure`.
 
     Raises:
@@ -236,8 +237,16 @@ def _take_numbers(workload: Workload, count: int) -> int:
 class _Measuring:
     """One point while it is measured."""
 
-    def __init__(self, side: _Side, target: Target, tokens: TokenCounter, plan: _Plan, provenance: dict[str, Any]):
-        self.side, self.target, self.tokens, self.plan = side, target, tokens, plan
+    def __init__(
+        self,
+        side: _Side,
+        server: Served,
+        target: Target,
+        tokens: TokenCounter,
+        plan: _Plan,
+        provenance: dict[str, Any],
+    ) -> None:
+        self.side, self.server, self.target, self.tokens, self.plan = side, server, target, tokens, plan
         self.requests = plan.requests_at(side.arrivals)
         self.repeats: list[list[RequestRecord]] = []
         self.counters: dict[str, dict[str, float]] = {}
@@ -290,9 +299,14 @@ class _Measuring:
 
     def count(self, moment: str) -> None:
         """Read the server's own metrics, if it has any."""
-        metrics = getattr(self.side.server, "metrics", None)
-        if callable(metrics):
+        metrics = getattr(self.server, "metrics", None)
+        if not callable(metrics):
+            return
+        try:
             self.counters[moment] = metrics()
+        except CourseError as error:
+            # The engine has died: that must not take the records with it.
+            self.remarks.append(" ".join(str(error).split()))
 
     def run(self, client_error: dict[str, Any] | None, complete: bool) -> Run:
         return Run(
@@ -352,10 +366,10 @@ def _run_all(
 def _prepare(sides: Sequence[_Side], plan: _Plan, provenance: dict[str, Any]) -> list[_Measuring]:
     measuring = []
     for side in sides:
-        target = find_target(side.server, model=side.model, api_key=side.api_key)
-        local = "" if isinstance(side.server, str) else target.model
-        tokens = find_tokens(local, Endpoint.parse(target.url), target.served_model, target.api_key)
-        measuring.append(_Measuring(side, target, tokens, plan, provenance))
+        server = as_server(side.server, model=side.model, api_key=side.api_key)
+        target = find_target(server, api_key=side.api_key)
+        tokens = find_tokens(Endpoint.parse(target.url), target.model, target.api_key)
+        measuring.append(_Measuring(side, server, target, tokens, plan, provenance))
     return measuring
 
 

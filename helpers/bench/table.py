@@ -68,8 +68,9 @@ def client_error_line(client_error: dict[str, Any] | None, runs: Sequence[Run]) 
     if point is None:
         return "client error: the calibration holds no point"
     return (
-        f"client error beside a CPU load, {point.streams} streams: TTFT {point.ttft_p50_error_s * 1000:+.1f} ms at p50, "
-        f"{point.ttft_p99_error_s * 1000:+.1f} ms at p99; gaps {point.gap_p50_error_s * 1000:+.2f} ms at p50 "
+        f"client error beside a CPU load, {point.streams} streams: "
+        f"TTFT {point.ttft_p50_error_s * 1000:+.1f} ms at p50, {point.ttft_p99_error_s * 1000:+.1f} ms at p99; "
+        f"gaps {point.gap_p50_error_s * 1000:+.2f} ms at p50 "
         f"(measured {client_error['date'][:10]} against the mock server)"
     )
 

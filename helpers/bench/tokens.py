@@ -44,7 +44,7 @@ class LocalTokens(Remembering):
     """The model's tokenizer, read from its files.
 
     Raises:
-        CourseError: there is no such model here.
+        CourseError: there is no such model here, or it has no tokenizer of its own (a .gguf file).
     """
 
     def __init__(self, model: str) -> None:
@@ -120,22 +120,14 @@ class WordTokens(Remembering):
         return 0
 
 
-def find_tokens(model: str, endpoint: Endpoint, served_model: str, api_key: str) -> TokenCounter:
-    """The best counting there is.
-
-    Args:
-        model: the course's name of the model, whose files may lie here; empty if it is unknown.
-        endpoint: the server.
-        served_model: what the server calls it.
-        api_key: for the server.
-    """
+def find_tokens(endpoint: Endpoint, model: str, api_key: str) -> TokenCounter:
+    """The best counting there is of a model that is served at an endpoint."""
     try:
-        if model:
-            return LocalTokens(model)
+        return LocalTokens(model)
     except CourseError:
         pass  # the model's files are not on this machine: the server counts
     try:
-        counter = ServerTokens(endpoint, served_model, api_key)
+        counter = ServerTokens(endpoint, model, api_key)
         counter.template(("user",))
     except LookupError:
         return WordTokens()

@@ -63,20 +63,32 @@ class LoadClient:
             request: what to send.
             scheduled_s: when the load shape wanted it sent (perf_counter); None: when it is sent.
         """
+        deadline_s = (scheduled_s or perf_counter()) + self.timeout_s
+        exchange, connection_used = await self._try(request, scheduled_s, deadline_s)
+        if exchange.unanswered and connection_used:
+            # Closing a kept connection crosses with our writing: the request was not read, and goes out once more
+            # (RFC 9112, 9.3.1). A fresh connection that is closed unanswered is the server's error.
+            self.pool.keeps = False
+            exchange, _ = await self._try(request, scheduled_s, deadline_s)
+        return exchange
+
+    async def _try(
+        self, request: EncodedRequest, scheduled_s: float | None, deadline_s: float
+    ) -> tuple[Exchange, bool]:
+        """One attempt, and whether its connection had been used before."""
         exchange = Exchange(request.request_id, scheduled_s or perf_counter())
-        deadline_s = exchange.scheduled_s + self.timeout_s
         try:
             connection = await self.pool.take()
         except OSError as error:
             exchange.failure = describe_failure(error, self.endpoint, self.pool.connect_timeout_s)
             exchange.done_s = perf_counter()
-            return exchange
+            return exchange, False
+        used = connection.used
         finished = connection.send(request.data, exchange)
         if scheduled_s is None and exchange.sent_s is not None:
             exchange.scheduled_s = exchange.sent_s
         # A plain timer: asyncio.timeout would cost a task wake-up per request more.
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(
+        timer = asyncio.get_running_loop().call_later(
             deadline_s - perf_counter(), connection.give_up, f"no end of the answer within {self.timeout_s:g} s"
         )
         try:
@@ -87,7 +99,7 @@ class LoadClient:
         finally:
             timer.cancel()
         self.pool.give(connection)
-        return exchange
+        return exchange, used
 
     async def close(self) -> None:
         """Close all connections."""

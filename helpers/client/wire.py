@@ -82,6 +82,7 @@ class Exchange:
         reads: (time, bytes) per piece of the body; pieces with one time came out of one socket read.
         failure: why the answer did not end as HTTP says it should; empty if it did.
         given_up: the client ended it (time-out, stop), not the server.
+        unanswered: the server closed the connection before the first byte of an answer.
     """
 
     request_id: str
@@ -92,6 +93,7 @@ class Exchange:
     done_s: float | None = None
     failure: str = ""
     given_up: bool = False
+    unanswered: bool = False
 
     @property
     def body(self) -> bytes:
@@ -106,6 +108,7 @@ class Connection(asyncio.Protocol):
         self.loop = loop
         self.closed = closed
         self.idle_since_s = 0.0
+        self.used = False
         self.transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
         self._parser: httptools.HttpResponseParser | None = None
@@ -122,6 +125,7 @@ class Connection(asyncio.Protocol):
         """Write a request; the future ends with the answer, whole or broken (see `exchange.failure`)."""
         assert self.transport is not None
         self._exchange = exchange
+        self.used = True
         self._parser = httptools.HttpResponseParser(self)
         self._framed = self._body_started = False
         self._finished = self.loop.create_future()
@@ -172,6 +176,7 @@ class Connection(asyncio.Protocol):
             if exc is None and self._body_started and not self._framed:
                 self._finish("")
             else:
+                self._exchange.unanswered = not self._body_started
                 when = "after part of the answer" if self._body_started else "before any answer"
                 self._finish(f"connection closed by the server {when}" + (f" ({exc})" if exc else ""))
         self.transport = None
@@ -201,12 +206,19 @@ class Connection(asyncio.Protocol):
 
 
 class Pool:
-    """Connections to one endpoint; the one used last is used first."""
+    """Connections to one endpoint; the one used last is used first.
+
+    Attributes:
+        keeps: False once the server has been seen to close connections that it had promised to keep, as llama.cpp's
+            does after each stream; from then on each request gets a connection of its own.
+        opened: connections made so far.
+    """
 
     def __init__(self, endpoint: Endpoint, connect_timeout_s: float) -> None:
         self.endpoint = endpoint
         self.connect_timeout_s = connect_timeout_s
         self.opened = 0
+        self.keeps = True
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
         self._tls = ssl.create_default_context() if endpoint.tls else None
@@ -221,14 +233,16 @@ class Pool:
             connection = self._idle.pop()
             if connection.transport is None or connection.transport.is_closing():
                 continue
-            if perf_counter() - connection.idle_since_s <= IDLE_LIMIT_S:
+            if perf_counter() - connection.idle_since_s <= IDLE_LIMIT_S and (self.keeps or not connection.used):
                 return connection
             connection.abort()
         return await self._connect()
 
     def give(self, connection: Connection) -> None:
         """Return a connection whose exchange has ended."""
-        if connection.transport is not None and not connection.transport.is_closing():
+        if not self.keeps:
+            connection.abort()
+        elif connection.transport is not None and not connection.transport.is_closing():
             self._idle.append(connection)
 
     async def open(self, count: int) -> None:
