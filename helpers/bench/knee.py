@@ -1,21 +1,19 @@
-"""The knee of a load sweep: the load beyond which more users only wait longer."""
+"""The knee of a load sweep: the load beyond which more users mainly wait longer."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-SHARE_OF_BEST = 0.9
-"""The knee is the least load that yields this share of the best throughput: a stated rule that a reader can check by
-eye, where curvature methods move with the choice of points."""
+from collections.abc import Sequence
 
 
-def find_knee(points: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The point of least concurrency with at least nine tenths of the best output tokens a second.
+def knee_index(figures: Sequence[tuple[float | None, float | None]]) -> int | None:
+    """Which load has the greatest power: throughput / latency; the first of equals.
 
-    Invalid points and points without a rate are left out; None if none is left.
+    Source: L. Kleinrock, "Power and Deterministic Rules of Thumb for Probabilistic Problems in Computer
+    Communications" (ICC 1979).
+
+    Args:
+        figures: (output tokens a second, end-to-end p50 in seconds) of each load; None where not measured.
+
+    Returns:
+        The index of the knee; None if no load has both figures.
     """
-    usable = [p for p in points if p.get("valid", True) and p["output_tokens_per_s"] is not None]
-    if not usable:
-        return None
-    wanted = SHARE_OF_BEST * max(point["output_tokens_per_s"] for point in usable)
-    reached = (point for point in usable if point["output_tokens_per_s"] >= wanted)
-    return min(reached, key=lambda point: point["concurrency"])
+    powers = [(rate / latency_s, -index) for index, (rate, latency_s) in enumerate(figures) if rate and latency_s]
+    return -max(powers)[1] if powers else None

@@ -12,14 +12,14 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from helpers.bench.knee import find_knee
+from helpers.bench.knee import knee_index
 from helpers.bench.theme import TEMPLATE, EndLabel, add_end_labels, colour, new_figure, symbol
 from helpers.client.records import RequestRecord
 
 Point = Mapping[str, Any]
 Series = Mapping[str, Sequence[Point]]
 
-MOST_REQUESTS_SHOWN = 60
+MOST_REQUESTS_SHOWN = 40
 """A timeline with more rows than this cannot be read."""
 
 
@@ -49,9 +49,9 @@ def load_curves(series: Series, title: str = "Throughput and time to first token
         )
         top_labels.append(EndLabel(x[-1], rate[-1], name, colour(index)))
         bottom_labels.append(EndLabel(x[-1], p50[-1], name, colour(index)))
-        knee = find_knee(points)
+        knee = knee_index([(p["output_tokens_per_s"], p["e2e_s"] and p["e2e_s"]["p50"]) for p in points])
         if knee is not None and len(points) > 2:
-            _mark_knee(figure, knee, colour(index))
+            _mark_knee(figure, points[knee], colour(index))
     top = max(rates) * 1.15 or 1.0
     low, high = (min(latencies) / 1.5, max(latencies) * 1.5) if latencies else (1.0, 10.0)
     figure.update_xaxes(type="log", tickvals=loads, ticktext=[f"{load:g}" for load in loads])
@@ -112,7 +112,7 @@ def distributions(samples: Mapping[str, Sequence[float]], quantity: str, *, unit
 def timeline(
     records: Sequence[RequestRecord], title: str = "Every request, from sending to its last token"
 ) -> go.Figure:
-    """One row a request: waiting for the first token, then decoding, a tick a chunk; the first 60 by sending time."""
+    """One row a request: waiting for the first token, then decoding, a tick a chunk; the first 40 by sending time."""
     sent = sorted((r for r in records if r.sent_s is not None), key=lambda r: r.sent_s or 0.0)
     shown = sent[:MOST_REQUESTS_SHOWN]
     figure = new_figure(title, height=130 + 13 * max(len(shown), 8))
@@ -201,7 +201,7 @@ def _mark_knee(figure: go.Figure, knee: Point, ink: str) -> None:
             mode="markers",
             showlegend=False,
             marker={"symbol": "circle-open", "size": 17, "color": ink, "line": {"width": 2}},
-            hovertemplate="knee: the least load with nine tenths of the best throughput<extra></extra>",
+            hovertemplate="knee: the load of greatest throughput / latency<extra></extra>",
         ),
         row=1,
         col=1,

@@ -1,0 +1,51 @@
+"""Runs that may be compared: the same model on the same machine."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from helpers.bench.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Runs that may be compared: one model on one machine, each run under its variant's name."""
+
+    model: str
+    machine: str
+    runs: tuple[Run, ...]
+
+    @property
+    def title(self) -> str:
+        """For a heading."""
+        return f"{self.model} on {self.machine}"
+
+
+def variant_name(run: Run) -> str:
+    """Engine and precision: what differs inside a group."""
+    return " ".join(filter(None, (run.target.engine, run.target.precision)))
+
+
+def lengths_text(run: Run) -> str:
+    """Prompt and answer lengths in tokens, as "128 / 64"."""
+
+    def text(lengths: tuple[int, ...]) -> str:
+        return " ".join(str(length) for length in dict.fromkeys(lengths)) or "given"
+
+    return f"{text(run.workload.input_tokens)} / {text(run.workload.output_tokens)}"
+
+
+def machine_name(run: Run) -> str:
+    """The processor and its usable cores, as the run's provenance has them."""
+    hardware = run.provenance.get("hardware", {})
+    gpus = ", ".join(gpu.get("name", "GPU") for gpu in hardware.get("gpus") or [])
+    cores = f"{hardware['cores']} cores" if "cores" in hardware else ""
+    return ", ".join(filter(None, (hardware.get("processor", "an unknown machine"), cores, gpus)))
+
+
+def group_runs(runs: Iterable[Run]) -> list[Group]:
+    """Split runs into groups that may be compared, the largest first."""
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.target.model, run.provenance.get("machine_id", "")), []).append(run)
+    made = [Group(model, machine_name(members[0]), tuple(members)) for (model, _), members in groups.items()]
+    return sorted(made, key=lambda group: -len({variant_name(run) for run in group.runs}))

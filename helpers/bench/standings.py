@@ -1,0 +1,87 @@
+"""A row for every engine of the course: its figures where it was run, what it needs where it was not."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from helpers.bench.findings import NEEDS, comparable, prefill_rate
+from helpers.bench.groups import Group, variant_name
+from helpers.bench.published import older_stars
+from helpers.bench.stars import stars
+
+NEEDED = {
+    "llama.cpp": "the xllamacpp package, which comes with the course on Linux and macOS",
+    "vllm": "an NVIDIA GPU, or vLLM's CPU build in an environment of its own",
+    "sglang": "an NVIDIA GPU and SGLang's container",
+    "tensorrt-llm": "an NVIDIA GPU and TensorRT-LLM's container",
+    "ollama": "an installed Ollama",
+}
+"""Engine of the course -> what it takes to run it; any of them may also be attached to by its URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRow:
+    """One engine, model and precision in a line; figures are None where nothing valid was measured.
+
+    Attributes:
+        state: measured, recorded, invalid, or "not-run: needs X".
+        stars: own stars as (prefill, decode); None where there was nothing to compare with.
+        older_stars: the older course's, likewise.
+    """
+
+    engine: str
+    variant: str
+    model: str
+    state: str
+    ttft_s: float | None = None
+    tpot_s: float | None = None
+    prefill_tokens_per_s: float | None = None
+    output_tokens_per_s: float | None = None
+    at_concurrency: int | None = None
+    stars: tuple[int, int] | None = None
+    older_stars: tuple[int, int] | None = None
+
+
+def engine_rows(groups: Sequence[Group], needed: Mapping[str, str] = NEEDED) -> list[EngineRow]:
+    """A row for each variant that was run, and one for each engine of the course that was not."""
+    rows = [row for group in groups for row in _rows(group)]
+    run_engines = {row.engine for row in rows}
+    older = older_stars()
+    for engine, needs in needed.items():
+        if engine not in run_engines:
+            state = f"not-run: needs {needs}"
+            rows.append(EngineRow(engine, engine, "", state, older_stars=_pair(older.get(engine))))
+    return rows
+
+
+def _rows(group: Group) -> list[EngineRow]:
+    one, _, longest, best = (comparable(group, need) for need in NEEDS)
+    prefill = {name: rate for name, run in longest.items() if (rate := prefill_rate(run.metrics))}
+    decode = {name: 1 / run.metrics.tpot_s.p50 for name, run in one.items() if run.metrics.tpot_s}
+    # Stars compare; with one variant there is nothing to compare.
+    own_prefill, own_decode = (stars(rates) if len(rates) > 1 else {} for rates in (prefill, decode))
+    older = older_stars()
+    rows = []
+    for name in dict.fromkeys(variant_name(run) for run in group.runs):
+        members = [run for run in group.runs if variant_name(run) == name]
+        valid = [run for run in members if run.valid]
+        single, most = one.get(name), best.get(name)
+        rows.append(
+            EngineRow(
+                engine=members[0].target.engine,
+                variant=name,
+                model=group.model,
+                state=" and ".join(sorted({run.origin for run in valid})) if valid else "invalid",
+                ttft_s=single.metrics.ttft_s.p50 if single and single.metrics.ttft_s else None,
+                tpot_s=single.metrics.tpot_s.p50 if single and single.metrics.tpot_s else None,
+                prefill_tokens_per_s=prefill.get(name),
+                output_tokens_per_s=most.metrics.output_tokens_per_s if most else None,
+                at_concurrency=most.concurrency if most else None,
+                stars=(own_prefill[name], own_decode[name]) if name in own_prefill and name in own_decode else None,
+                older_stars=_pair(older.get(members[0].target.engine)),
+            )
+        )
+    return rows
+
+
+def _pair(stars_of_engine: dict[str, int] | None) -> tuple[int, int] | None:
+    return (stars_of_engine["prefill"], stars_of_engine["decode"]) if stars_of_engine else None
