@@ -212,7 +212,10 @@ class Pool:
         keeps: False once the server has been seen to close connections that it had promised to keep, as llama.cpp's
             does after each stream; from then on each request gets a connection of its own.
         opened: connections made so far.
+        connection_type: what connections are made of; the gateway's wake their reader with every piece.
     """
+
+    connection_type = Connection
 
     def __init__(self, endpoint: Endpoint, connect_timeout_s: float) -> None:
         self.endpoint = endpoint
@@ -259,7 +262,10 @@ class Pool:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(self.connect_timeout_s):
             _, connection = await loop.create_connection(
-                lambda: Connection(loop, self._open.discard), self.endpoint.host, self.endpoint.port, ssl=self._tls
+                lambda: self.connection_type(loop, self._open.discard),
+                self.endpoint.host,
+                self.endpoint.port,
+                ssl=self._tls,
             )
         self._open.add(connection)
         self.opened += 1
