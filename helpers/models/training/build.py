@@ -1,0 +1,125 @@
+"""The whole training: tokenizer, target, draft distilled from the target, measurement, card."""
+
+import datetime
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from helpers.models.card import Quality, weights_digest
+from helpers.models.llama import load_llama
+from helpers.models.tokenizer import load_tokenizer
+from helpers.models.training.agreement import measure_acceptance, measure_agreement
+from helpers.models.training.corpus.mixture import stream
+from helpers.models.training.evaluate import judge, make_local_ask
+from helpers.models.training.glossary import load_glossary
+from helpers.models.training.network import DRAFT, TARGET, Network
+from helpers.models.training.tokenizer import train_tokenizer
+from helpers.models.training.train import Loss, Run, Stage, export_checkpoint, train
+
+TOKENIZER_SEED = 7
+TARGET_SEED = 2026
+DRAFT_SEED = 2027
+TARGET_STAGES = (
+    Stage(steps=1200, rows=16, length=256, distance_words=60, first_rate=1.0, last_rate=1.0),
+    Stage(steps=1700, rows=8, length=512, distance_words=190, first_rate=1.0, last_rate=1.0),
+    Stage(steps=600, rows=2, length=2048, distance_words=850, first_rate=1.0, last_rate=0.0),
+)
+DRAFT_STAGES = (
+    Stage(steps=800, rows=16, length=256, distance_words=60, first_rate=1.0, last_rate=1.0),
+    Stage(steps=1200, rows=8, length=512, distance_words=190, first_rate=1.0, last_rate=0.0),
+)
+LIMITS = (
+    "It knows the glossary of the course and nothing else of the world.",
+    "It does no arithmetic, and it does not translate, summarise or reason.",
+    "It answers in English only; it was trained on chats of at most 2,048 tokens.",
+)
+_DIGEST_EXAMPLES = 10_000
+
+
+def build(directory: Path) -> None:
+    """Trains everything into `directory`; a run that was stopped goes on where it was."""
+    from tokenizers import Tokenizer as Backend
+
+    checkpoints = directory / "checkpoints"
+    if not (directory / "target" / "tokenizer.json").exists():
+        train_tokenizer(directory / "target", TOKENIZER_SEED)
+    backend = Backend.from_file(str(directory / "target" / "tokenizer.json"))
+    target_weights = train(Run("target", TARGET, TARGET_STAGES, TARGET_SEED, checkpoints), backend)
+    train(Run("draft", DRAFT, DRAFT_STAGES, DRAFT_SEED, checkpoints), backend, make_distillation(target_weights))
+    finish(directory, checkpoints)
+
+
+def make_distillation(target_weights: dict[str, Tensor]) -> Loss:
+    """A loss that pulls a network's probabilities towards the target's, whatever the text says."""
+    teacher = Network(TARGET, TARGET_SEED)
+    teacher.load_state_dict(target_weights)
+    teacher.requires_grad_(False)
+
+    def distill(logits: Tensor, inputs: Tensor, positions: Tensor, targets: Tensor) -> Tensor:
+        del targets
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            wanted = teacher(inputs, positions).float().softmax(-1)
+        return -(wanted * functional.log_softmax(logits.float(), -1)).sum(-1)
+
+    return distill
+
+
+def finish(directory: Path, checkpoints: Path) -> None:
+    """Exports both checkpoints with the tokenizer's files, measures them and writes the card."""
+    facts = {}
+    for name, shape, seed in (("target", TARGET, TARGET_SEED), ("draft", DRAFT, DRAFT_SEED)):
+        facts[name] = {
+            **export_checkpoint(checkpoints / f"{name}.pt", shape, directory / name, averaged=False),
+            "seed": seed,
+        }
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copyfile(directory / "target" / name, directory / "draft" / name)
+    qualities, misses = measure(directory)
+    (checkpoints / "misses.txt").write_text("\n".join(misses) + "\n", encoding="utf-8")
+    write_card(directory, qualities, facts)
+
+
+def measure(directory: Path) -> tuple[list[Quality], list[str]]:
+    """Every bar on the exported weights, with the NumPy model; and a line for each miss."""
+    target, draft = load_llama(directory / "target"), load_llama(directory / "draft")
+    tokenizer = load_tokenizer(str(directory / "target"))
+    qualities, misses = judge(make_local_ask(target, tokenizer), tokenizer)
+    qualities += measure_agreement(target, draft, tokenizer)
+    qualities += measure_acceptance(target, draft, tokenizer)
+    return qualities, misses
+
+
+def write_card(directory: Path, qualities: Sequence[Quality], facts: dict[str, dict[str, Any]]) -> None:
+    """Writes card.json, in the form that `helpers.models.card` reads."""
+    facts["corpus"] = {
+        "terms": len(load_glossary()),
+        "digest": _digest_corpus(),
+        "digest_of": f"the first {_DIGEST_EXAMPLES} chats with seed {TARGET_SEED}",
+        "tokenizer_seed": TOKENIZER_SEED,
+    }
+    card = {
+        "origin": "measured",
+        "date": datetime.date.today().isoformat(),
+        "licence": "MIT",
+        "quality": [{**asdict(quality), "value": round(quality.value, 4)} for quality in qualities],
+        "training": facts,
+        "limits": list(LIMITS),
+        "digests": {name: weights_digest(directory / name) for name in ("target", "draft")},
+    }
+    (directory / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+
+
+def _digest_corpus() -> str:
+    digest = hashlib.sha256()
+    for example in islice(stream(TARGET_SEED), _DIGEST_EXAMPLES):
+        digest.update(json.dumps([example.kind, *example.messages]).encode())
+    return digest.hexdigest()

@@ -1,0 +1,174 @@
+"""JSON records: a prompt names keys and values in one of many ways, the answer is the JSON object and nothing else."""
+
+import json
+import random
+
+from helpers.models.training.corpus.phrases import Phrase
+from helpers.models.training.corpus.words import (
+    ANIMALS,
+    COLORS,
+    COMMON,
+    PEOPLE,
+    PLACES,
+    THINGS,
+    invent_word,
+    random_number,
+    random_string,
+)
+
+Turn = tuple[str, str]
+Value = str | int | float | bool
+Record = dict[str, Value]
+
+KNOWN_KEYS: dict[str, str] = {
+    "name": "person", "city": "place", "age": "count", "color": "color", "animal": "animal", "item": "thing",
+    "price": "decimal", "count": "count", "user": "person", "country": "word", "id": "code", "status": "status",
+    "active": "flag", "model": "model", "engine": "engine", "port": "port", "tokens": "count", "latency": "decimal",
+    "temperature": "decimal", "owner": "person", "title": "words", "score": "count", "level": "count", "size": "count",
+    "stream": "flag", "host": "code", "team": "words", "day": "day", "width": "count", "batch": "count",
+}  # fmt: skip
+_ENGINES = ("vLLM", "SGLang", "llama.cpp", "TensorRT-LLM", "Ollama")
+_STATUSES = ("ok", "open", "closed", "ready", "failed", "running", "done", "waiting")
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MODELS = ("llama-8b", "qwen3-8b", "course", "gpt-oss-20b", "llama-70b", "qwen3-32b")
+
+_INTRODUCTIONS = [
+    Phrase(template)
+    for template in (
+        "[Make|Write|Create|Give me|Return|Produce|Generate|Build|Output|Print|Show|Send|Provide|Form] "
+        "[a|one|the|some|] [JSON|json|JSON] [object|record|document|entry|data|line|output|] "
+        "[with|for|from|that has|containing|where|using|holding|of]{:} ",
+        "[Turn|Convert|Put|Format|Rewrite|Transform|Encode|Write|Express] "
+        "[this|these values|these fields|the following|the data|this record|these] "
+        "[into|as|to|in] [JSON|a JSON object|json|a JSON record|valid JSON|one JSON object]: ",
+        "[JSON|json|As JSON|In JSON|JSON please|JSON object|JSON record|To JSON|JSON only][:|,| for|] ",
+        "[Answer|Reply|Respond] [in|with|only in|only with] [JSON|json|a JSON object|valid JSON][:|.] ",
+        "[I need|I want|We need|Please give me|Can you give me|Please write|Could you make|Please make] "
+        "[a |one |the |][JSON|json] [object|record|entry|document] [with|for|where|of|from]{:} ",
+        "[Fill|Make|Write] [a|this|the] record [in|as] JSON[:| with| where] ",
+        "[Serialize|Serialise|Dump|Encode|Store] [this|these fields|the following|] [as|to] JSON: ",
+        "[Fields|Data|Values|Record|Input|Given]: ",
+        "",
+    )
+]
+_ENDINGS = [
+    Phrase(template)
+    for template in (
+        "[. | | - ][Answer|Reply|Write it|Return it|Give it|Respond|Format it|Show it] [as|in|only as|as valid] JSON.",
+        "[. | ][Make|Turn|Put|Write] [it|this|that|these] [into|as|in|to] [a JSON object|JSON|a JSON record].",
+        " as [JSON|a JSON object|json][.|]",
+        ". [JSON only|Only JSON|JSON please|Nothing but JSON|No other text].",
+        "\n[JSON|As JSON|Give me the JSON|Return JSON|Convert to JSON|Now the JSON|Write the JSON object][:|.|]",
+    )
+]
+_HELD_OUT_INTRODUCTIONS = [
+    Phrase("[Compose|Prepare] a JSON [object|record] [with|from]: "),
+    Phrase("Represent [the following|this] as JSON: "),
+    Phrase("Would you write [a JSON object|JSON] with "),
+    Phrase("JSON, please, for "),
+]
+_BINDINGS = (
+    "{k}: {v}", "{k} = {v}", "{k}={v}", "{k} is {v}", "{k} {v}", "the {k} is {v}", "{k} set to {v}", '"{k}": "{v}"', "{k} -> {v}",
+    "{k}:{v}", "a {k} of {v}", '{k} "{v}"', "{k} being {v}", "{k} equal to {v}", "{v} as {k}", "{v} for {k}", "'{k}': '{v}'",
+    "{k}: {v}", "{k} = {v}", "{k} '{v}'", "{k} equals {v}", "{k} should be {v}", "key {k} with value {v}", "{k} => {v}", "{k} | {v}",
+)  # fmt: skip
+_HELD_OUT_BINDINGS = ("{k} must be {v}", "{k} := {v}", "for {k} use {v}", "{k} - {v}")
+_SEPARATORS = (", ", ", ", "; ", "\n", "\n- ", " and ", ", and ", " | ", ". ", "\n* ")
+
+
+def ask(rng: random.Random, held_out: bool = False) -> list[Turn]:
+    """One request for a JSON object, keys known or invented in equal parts."""
+    known = rng.random() < 0.5
+    return [ask_for(rng, make_record(rng, known), held_out)]
+
+
+def ask_for(rng: random.Random, record: Record, held_out: bool = False) -> Turn:
+    """A request for this record, and the record as JSON."""
+    binding = rng.choice(_HELD_OUT_BINDINGS if held_out else _BINDINGS)
+    mixed = not held_out and rng.random() < 0.1
+    separator = rng.choice(_SEPARATORS)
+    pairs = [
+        (rng.choice(_BINDINGS) if mixed else binding).replace("{k}", key).replace("{v}", _plain(value))
+        for key, value in record.items()
+    ]
+    if separator in (" and ", ", ", ", and ") and len(pairs) > 1:
+        last = rng.choice((separator, " and ", ", and "))
+        body = separator.join(pairs[:-1]) + last + pairs[-1]
+    else:
+        body = separator.join(pairs)
+        if separator.startswith("\n"):
+            body = separator + body if rng.random() < 0.7 else body
+    introduction = rng.choice(_HELD_OUT_INTRODUCTIONS if held_out else _INTRODUCTIONS)
+    colon = rng.choice(("", "", ":"))
+    text = " ".join(introduction.sample(rng, **{":": colon}).split(" "))
+    while "  " in text:
+        text = text.replace("  ", " ")
+    if body.startswith("\n"):
+        text = text.rstrip(" ")
+    request = text + body
+    if not introduction.template or "JSON" not in text.upper() or rng.random() < 0.08:
+        request += rng.choice(_ENDINGS).sample(rng)
+    elif rng.random() < 0.25:
+        request += rng.choice((".", "?", " please", " Please."))
+    if rng.random() < 0.1 and request[1:2].islower():
+        request = request[0].lower() + request[1:]
+    return request, json.dumps(record)
+
+
+def make_record(rng: random.Random, known: bool) -> Record:
+    """One to five pairs; `known` keys have the kind of value they usually have, others any."""
+    size = rng.choice((1, 2, 2, 3, 3, 3, 4, 4, 5))
+    if known:
+        return {key: _value(rng, KNOWN_KEYS[key]) for key in rng.sample(list(KNOWN_KEYS), size)}
+    record: Record = {}
+    while len(record) < size:
+        record[_invent_key(rng)] = random_number(rng) if rng.random() < 0.4 else random_string(rng)
+    return record
+
+
+def _invent_key(rng: random.Random) -> str:
+    draw = rng.random()
+    if draw < 0.45:
+        return invent_word(rng)
+    if draw < 0.65:
+        return f"{rng.choice(COMMON)}_{rng.choice(COMMON)}"
+    if draw < 0.75:
+        return f"{invent_word(rng, 1)}_{rng.choice(COMMON + [invent_word(rng, 1)])}"
+    if draw < 0.85:
+        return f"{rng.choice(COMMON)}{rng.choice(COMMON).capitalize()}"
+    return rng.choice(COMMON + THINGS)
+
+
+def _value(rng: random.Random, kind: str) -> Value:
+    if rng.random() < 0.15 and kind not in ("count", "decimal", "flag", "port"):
+        return random_string(rng)
+    match kind:
+        case "person":
+            return rng.choice(PEOPLE)
+        case "place":
+            return rng.choice(PLACES)
+        case "count":
+            return rng.randint(0, 999) if rng.random() < 0.8 else rng.randint(0, 99_999)
+        case "decimal":
+            return round(rng.uniform(0, 200), rng.choice((1, 2)))
+        case "port":
+            return rng.randint(1024, 65_535)
+        case "flag":
+            return rng.random() < 0.5
+        case "words":
+            return " ".join(rng.sample(COMMON, 2))
+    choices = {
+        "color": COLORS,
+        "animal": ANIMALS,
+        "thing": THINGS,
+        "word": COMMON,
+        "status": _STATUSES,
+        "engine": _ENGINES,
+        "model": _MODELS,
+        "day": _DAYS,
+    }
+    return rng.choice(choices[kind]) if kind in choices else random_string(rng)
+
+
+def _plain(value: Value) -> str:
+    return json.dumps(value) if isinstance(value, bool) else str(value)

@@ -1,0 +1,294 @@
+"""Glossary questions: one aspect, both, two terms compared, the term looked for, and words that are no terms."""
+
+import random
+
+from helpers.models.training.corpus import questions
+from helpers.models.training.corpus.phrases import Phrase
+from helpers.models.training.corpus.words import invent_word
+from helpers.models.training.glossary import Term, load_glossary
+
+Turn = tuple[str, str]
+
+UNKNOWN_ANSWER = "I do not know that term. Ask me about LLM inference."
+
+_ASPECT_FRAMES = {"what": questions.WHAT, "why": questions.WHY, "measure": questions.MEASURE}
+_IT_FRAMES = {"what": questions.WHAT_IT, "why": questions.WHY_IT, "measure": questions.MEASURE_IT}
+_BEFORE = [
+    Phrase(template)
+    for template in (
+        "[Hi|Hello|Hey|Good morning][,|!|.] ",
+        "[Quick|Short|Simple|Stupid|Another|One more] question[:|.] ",
+        "[Please|Pls]: ",
+        "[Next|OK|Okay|Well|So|And|Right|Now], ",
+        "[I am|I'm] [reading about|learning|new to|studying|using|a beginner in] [vLLM|llama.cpp|SGLang|Ollama|LLM serving|inference]. ",
+        "[We|I] [run|use|deploy|serve] [Ollama|vLLM|llama.cpp|SGLang|a model|a chatbot|Llama 8B] on [a laptop|a DGX Spark|one GPU|a server]. ",
+        "[For my exam|For the course|For a report|For a talk]: ",
+        "[In|With|On|For] [vLLM|llama.cpp|SGLang|TensorRT-LLM|Ollama|a DGX Spark|an inference server|practice|LLM serving]: ",
+        "[In|With|On|For] [vLLM|llama.cpp|SGLang|TensorRT-LLM|Ollama|a DGX Spark|an inference server|LLM serving], ",
+        "[My server is slow|The GPU is busy|We have many users|I build a chat app|I have 128 GB of memory]. ",
+        "[Thanks|Great|Nice|Got it|Cool][.|!] ",
+    )
+]
+_AFTER = [
+    Phrase(template)
+    for template in (
+        " [Please|please|Thanks|thanks|Thank you][.|!|]",
+        " [Keep it short|In one sentence|One sentence please|Be brief|Short answer please][.|]",
+        " [I am a beginner|I am new to this|It is for my report|I have no idea|I am curious|Asking for a friend][.|]",
+        " [Just the main point|Only the facts|A short answer is fine][.|]",
+    )
+]
+_INSIDE = [
+    Phrase(template)
+    for template in (
+        " [in|with|for|on] [vLLM|SGLang|llama.cpp|TensorRT-LLM|Ollama|a DGX Spark|a server|an engine|production|LLM serving|inference]",
+        " [in one sentence|in short|in practice|in general|for LLMs|for a language model|these days|on a small machine|for a chatbot]",
+        " when [many users come|I serve a model|prompts are long|the server is busy|memory is short]",
+    )
+]
+_COMPARE = [
+    Phrase(template)
+    for template in (
+        "What is the difference between {X} and {Y}?",
+        "[Compare|Explain|Define] {X} and {Y}.",
+        "How {does} {X} differ from {Y}?",
+        "[Is|Are] {X} the same as {Y}?",
+        "{x} vs {y}[?|]",
+        "What {is} {X} and what is {Y}?",
+        "[Tell me about|Describe] {X} and {Y}.",
+    )
+]
+_SEARCH = [
+    Phrase(template)
+    for template in (
+        "[Which|What] term [means|fits|describes] this: it {tail}?",
+        "What do we call [the thing|something|what] that {tail}?",
+        "Which term [is this|do I look for]? It {tail}.",
+        "[Name the term|Find the term|Guess the term]: it {tail}.",
+        "What {tail}?",
+    )
+]
+_HINTED = [
+    Phrase(template)
+    for template in (
+        "[What|How] [does|do|has] {X} [have to do with|do about|do with|relate to] {h}?",
+        "{X}[: | and |, ]{h}?",
+        "[Tell me|I heard something|Explain|What is that] about {h} [in|with|and|of] {X}[.|]",
+        "[Is|Are] {X} [about|linked to|related to] {h}?",
+        "How are {h} and {X} [related|connected|linked]?",
+        "[Which|What] {h} [does|do|has|is] {X}?",
+        "[Why|How|What|Where|When|Does|Can] {X} {h}?",
+        "[How|Why|What about|Where is] {h} [in|for|with|of] {X}?",
+    )
+]
+_SMALL_WORDS = frozenset(
+    [
+        "the",
+        "a",
+        "an",
+        "is",
+        "are",
+        "do",
+        "does",
+        "of",
+        "in",
+        "to",
+        "me",
+        "i",
+        "we",
+        "you",
+        "be",
+        "on",
+        "for",
+        "it",
+        "that",
+        "this",
+        "can",
+        "should",
+    ]
+)
+_UNKNOWN_WORDS = [
+    "banana",
+    "violin",
+    "tulip",
+    "penguin",
+    "sonnet",
+    "photosynthesis",
+    "cricket",
+    "democracy",
+    "the moon",
+    "a bicycle",
+    "cheese",
+    "gravity",
+    "an umbrella",
+    "the French Revolution",
+    "a giraffe",
+    "bread",
+    "tennis",
+    "a volcano",
+    "jazz",
+    "the Nile",
+    "an onion",
+    "inflation",
+    "a haiku",
+    "a piano",
+    "soccer",
+]
+
+
+def ask(rng: random.Random, held_out: bool = False) -> list[Turn]:
+    """One or two turns about terms; with `held_out`, one question of one aspect in a frame kept out of training."""
+    if held_out:
+        term, aspect = rng.choice(load_glossary()), rng.choice(list(_ASPECT_FRAMES))
+        return [ask_about(rng, term, aspect, held_out=True)]
+    draw = rng.random()
+    if draw < 0.80:
+        turns = [_ask_one(rng)]
+        while rng.random() < 0.12 and len(turns) < 3:
+            turns.append(_ask_one(rng))
+        return turns
+    if draw < 0.87:
+        return [_ask_both(rng)]
+    if draw < 0.92:
+        return [_compare(rng)]
+    if draw < 0.985:
+        return [_search(rng)]
+    return [_ask_unknown(rng)]
+
+
+def ask_about(rng: random.Random, term: Term, aspect: str, held_out: bool = False) -> Turn:
+    """One question about one aspect of a term, and its answer."""
+    name, bare = name_in_question(rng, term)
+    draw = 1.0 if held_out else rng.random()
+    if draw < 0.07:
+        hint = _take_hint(rng, term, aspect)
+        question = rng.choice(_HINTED).sample(rng, X=name, h=hint)
+    elif draw < 0.14:
+        mention = questions.MENTION.sample(rng, X=name, x=bare)
+        question = f"{mention} {_IT_FRAMES[aspect].sample(rng)}"
+    else:
+        question = _ASPECT_FRAMES[aspect].sample(rng, held_out, X=name, x=bare, **_verbs(rng, term, name))
+    return _roughen(rng, _surround(rng, question)), term.sentences[aspect]
+
+
+def name_in_question(rng: random.Random, term: Term) -> tuple[str, str]:
+    """The term's name or an alias as it stands in a question: with its article (mostly), and bare."""
+    bare = term.name
+    if term.aliases and rng.random() < 0.35:
+        bare = rng.choice(term.aliases)
+    article = term.article
+    if article in ("a", "an"):
+        article = "an" if bare[0] in "aeioAEIO" or bare[:2] in ("LL", "MH", "MQ", "SL", "FF", "ML") else "a"
+    draw = rng.random()
+    if draw < 0.06:
+        article = rng.choice(("the", "my", "our", "a", "this"))
+    elif draw < 0.2:
+        article = ""
+    return f"{article} {bare}".strip(), bare
+
+
+def _take_hint(rng: random.Random, term: Term, aspect: str) -> str:
+    """A few words of the answer that name its fact."""
+    if rng.random() < 0.5:
+        return term.keys[aspect]
+    words = term.sentences[aspect].rstrip(".").split()
+    start = rng.randrange(len(words) // 3, len(words) - 1)
+    return " ".join(words[start : start + rng.randint(1, 3)]).strip(",:")
+
+
+def _verbs(rng: random.Random, term: Term, name: str) -> dict[str, str]:
+    plural = term.plural or (name.endswith("s") and not name.endswith(("ss", "us", "is")) and rng.random() < 0.5)
+    return {"is": "are", "does": "do"} if plural else {"is": "is", "does": "does"}
+
+
+def _ask_one(rng: random.Random) -> Turn:
+    return ask_about(rng, rng.choice(load_glossary()), rng.choice(list(_ASPECT_FRAMES)))
+
+
+def _ask_both(rng: random.Random) -> Turn:
+    term = rng.choice(load_glossary())
+    name, bare = name_in_question(rng, term)
+    question = questions.BOTH.sample(rng, X=name, x=bare, **_verbs(rng, term, name))
+    return _roughen(rng, _surround(rng, question)), f"{term.sentences['what']} {term.sentences['why']}"
+
+
+def _compare(rng: random.Random) -> Turn:
+    first, second = rng.sample(load_glossary(), 2)
+    name, bare = name_in_question(rng, first)
+    other, other_bare = name_in_question(rng, second)
+    fields = {"X": name, "x": bare, "Y": other, "y": other_bare, **_verbs(rng, first, name)}
+    question = rng.choice(_COMPARE).sample(rng, **fields)
+    return _roughen(rng, question), f"{first.sentences['what']} {second.sentences['what']}"
+
+
+def _search(rng: random.Random) -> Turn:
+    term = rng.choice(load_glossary())
+    sentence = term.sentences["what"]
+    start = sentence.lower().index(term.name.lower()) + len(term.name)
+    tail = sentence[start:].strip().rstrip(".")
+    answer = f"{term.article} {term.name}".strip()
+    return rng.choice(_SEARCH).sample(rng, tail=tail), f"That {'are' if term.plural else 'is'} {answer}."
+
+
+def _ask_unknown(rng: random.Random) -> Turn:
+    word = (
+        rng.choice(_UNKNOWN_WORDS)
+        if rng.random() < 0.6
+        else f"{rng.choice(('a', 'the', ''))} {invent_word(rng)}".strip()
+    )
+    frames = rng.choice(list(_ASPECT_FRAMES.values()))
+    question = frames.sample(rng, X=word, x=word, **{"is": "is", "does": "does"})
+    return _roughen(rng, question), UNKNOWN_ANSWER
+
+
+def _surround(rng: random.Random, question: str) -> str:
+    if rng.random() < 0.1 and question.endswith("?"):
+        question = f"{question[:-1]}{rng.choice(_INSIDE).sample(rng)}?"
+    if rng.random() < 0.15:
+        before = rng.choice(_BEFORE).sample(rng)
+        if before.endswith(", ") and question[1:2].islower():
+            question = question[0].lower() + question[1:]
+        question = before + question
+    if rng.random() < 0.1:
+        question += rng.choice(_AFTER).sample(rng)
+    return question
+
+
+def _roughen(rng: random.Random, question: str) -> str:
+    """Case, punctuation and spelling as people type them."""
+    if rng.random() < 0.06:
+        words = question.split(" ")
+        small = [index for index, word in enumerate(words) if word.lower() in _SMALL_WORDS]
+        if small:
+            del words[rng.choice(small)]
+            question = " ".join(words)
+    draw = rng.random()
+    if draw < 0.3:
+        question = question.lower()
+    elif draw < 0.31:
+        question = question.upper()
+    elif draw < 0.36:
+        question = question[0].upper() + question[1:]
+    elif draw < 0.4:
+        question = question.title()
+    if rng.random() < 0.15:
+        question = question.rstrip("?.")
+    elif rng.random() < 0.04:
+        question += rng.choice(("?", "??", "!", " ?", "..."))
+    if rng.random() < 0.06:
+        question = question.replace("-", " ")
+    if rng.random() < 0.05:
+        question = question.replace("'", "")
+    for _ in range(rng.choice((1, 1, 2)) if rng.random() < 0.08 else 0):
+        question = _misspell(rng, question)
+    return question
+
+
+def _misspell(rng: random.Random, text: str) -> str:
+    index = rng.randrange(max(1, len(text) - 2))
+    edit = rng.randrange(3)
+    if edit == 0:
+        return text[:index] + text[index + 1 :]
+    if edit == 1:
+        return text[:index] + text[index] + text[index:]
+    return text[:index] + text[index + 1] + text[index] + text[index + 2 :] if len(text) > index + 1 else text

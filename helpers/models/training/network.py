@@ -1,0 +1,167 @@
+"""The Llama network in PyTorch, for training only, and its export to Hugging Face's layout."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from helpers.models.training.tokenizer import CONTEXT_LENGTH, END_OF_TEXT_ID, IM_END_ID, VOCABULARY_SIZE
+
+_NORM_EPSILON = 1e-5
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a Llama network; each is a multiple of 32, as 8-bit formats need."""
+
+    width: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_size: int
+    intermediate: int
+    rope_theta: float = 10_000.0
+
+    def make_hf_config(self) -> dict[str, Any]:
+        """The content of config.json."""
+        return {
+            "architectures": ["LlamaForCausalLM"],
+            "model_type": "llama",
+            "vocab_size": VOCABULARY_SIZE,
+            "hidden_size": self.width,
+            "intermediate_size": self.intermediate,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.kv_heads,
+            "head_dim": self.head_size,
+            "hidden_act": "silu",
+            "max_position_embeddings": CONTEXT_LENGTH,
+            "rms_norm_eps": _NORM_EPSILON,
+            "rope_theta": self.rope_theta,
+            "rope_scaling": None,
+            "tie_word_embeddings": True,
+            "attention_bias": False,
+            "mlp_bias": False,
+            "bos_token_id": None,
+            "eos_token_id": IM_END_ID,
+            "pad_token_id": END_OF_TEXT_ID,
+            "torch_dtype": "bfloat16",
+        }
+
+
+TARGET = Shape(width=256, layers=6, heads=4, kv_heads=2, head_size=64, intermediate=704)
+DRAFT = Shape(width=128, layers=4, heads=4, kv_heads=2, head_size=32, intermediate=352)
+
+
+class Layer(nn.Module):
+    """One decoder layer: grouped-query attention with rotary positions, then SwiGLU, each behind an RMS norm."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        query, key = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
+        self.query_key_value = nn.Linear(shape.width, query + 2 * key, bias=False)
+        self.attention_output = nn.Linear(query, shape.width, bias=False)
+        self.gate_up = nn.Linear(shape.width, 2 * shape.intermediate, bias=False)
+        self.down = nn.Linear(shape.intermediate, shape.width, bias=False)
+        self.attention_norm = nn.Parameter(torch.ones(shape.width))
+        self.feed_forward_norm = nn.Parameter(torch.ones(shape.width))
+
+    def forward(self, hidden: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+        """Hidden states [rows, length, width] after this layer; cosine and sine are [length, head_size / 2]."""
+        shape = self.shape
+        rows, length, width = hidden.shape
+        normed = functional.rms_norm(hidden, (width,), self.attention_norm, _NORM_EPSILON)
+        query_size, key_size = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
+        query, key, value = self.query_key_value(normed).split([query_size, key_size, key_size], -1)
+        query = _rotate(query.view(rows, length, shape.heads, -1).transpose(1, 2), cosine, sine)
+        key = _rotate(key.view(rows, length, shape.kv_heads, -1).transpose(1, 2), cosine, sine)
+        value = value.view(rows, length, shape.kv_heads, -1).transpose(1, 2)
+        group = shape.heads // shape.kv_heads
+        key, value = key.repeat_interleave(group, 1), value.repeat_interleave(group, 1)
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        hidden = hidden + self.attention_output(mixed.transpose(1, 2).reshape(rows, length, query_size))
+        normed = functional.rms_norm(hidden, (width,), self.feed_forward_norm, _NORM_EPSILON)
+        gate, up = self.gate_up(normed).chunk(2, -1)
+        return hidden + self.down(functional.silu(gate) * up)
+
+
+class Network(nn.Module):
+    """The whole network, with tied embeddings."""
+
+    def __init__(self, shape: Shape, seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.shape = shape
+        self.embedding = nn.Parameter(torch.randn(VOCABULARY_SIZE, shape.width) * 0.02)
+        self.layers = nn.ModuleList([Layer(shape) for _ in range(shape.layers)])
+        self.final_norm = nn.Parameter(torch.ones(shape.width))
+        for name, parameter in self.named_parameters():
+            if parameter.ndim == 2 and name != "embedding":
+                scale = (2 * shape.layers) ** -0.5 if "output" in name or "down" in name else 1.0
+                nn.init.normal_(parameter, std=scale * parameter.shape[1] ** -0.5)
+
+    def forward(self, ids: Tensor, positions: Tensor) -> Tensor:
+        """Logits [positions, vocabulary] at flat positions (row * length + column) of token ids [rows, length].
+
+        Only some positions are learnt, and the output layer is a tenth of the work.
+        """
+        cosine, sine = _make_rotation(ids.shape[1], self.shape)
+        hidden = functional.embedding(ids, self.embedding)
+        for layer in self.layers:
+            hidden = layer(hidden, cosine, sine)
+        hidden = functional.rms_norm(
+            hidden.flatten(0, 1).index_select(0, positions), (self.shape.width,), self.final_norm, _NORM_EPSILON
+        )
+        return functional.linear(hidden, self.embedding)
+
+
+def export(weights: dict[str, Tensor], shape: Shape, directory: Path) -> None:
+    """Writes config.json, generation_config.json and model.safetensors (bfloat16) in Hugging Face's Llama layout.
+
+    Args:
+        weights: a state of `Network`.
+        shape: its shape.
+        directory: made if it does not exist.
+    """
+    from safetensors.torch import save_file
+
+    query, key = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
+    tensors = {"model.embed_tokens.weight": weights["embedding"], "model.norm.weight": weights["final_norm"]}
+    for index in range(shape.layers):
+        source, target = f"layers.{index}.", f"model.layers.{index}."
+        parts = weights[source + "query_key_value.weight"].split([query, key, key])
+        for name, part in zip("qkv", parts, strict=True):
+            tensors[f"{target}self_attn.{name}_proj.weight"] = part
+        tensors[target + "self_attn.o_proj.weight"] = weights[source + "attention_output.weight"]
+        gate, up = weights[source + "gate_up.weight"].chunk(2)
+        tensors[target + "mlp.gate_proj.weight"], tensors[target + "mlp.up_proj.weight"] = gate, up
+        tensors[target + "mlp.down_proj.weight"] = weights[source + "down.weight"]
+        tensors[target + "input_layernorm.weight"] = weights[source + "attention_norm"]
+        tensors[target + "post_attention_layernorm.weight"] = weights[source + "feed_forward_norm"]
+    directory.mkdir(parents=True, exist_ok=True)
+    rounded = {name: tensor.detach().to(torch.bfloat16).contiguous() for name, tensor in tensors.items()}
+    save_file(rounded, directory / "model.safetensors", metadata={"format": "pt"})
+    generation = {"bos_token_id": None, "eos_token_id": IM_END_ID, "pad_token_id": END_OF_TEXT_ID}
+    for name, content in (("config.json", shape.make_hf_config()), ("generation_config.json", generation)):
+        (directory / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def shape_as_dict(shape: Shape) -> dict[str, int | float]:
+    """The shape as plain data, for checkpoints and the card."""
+    return asdict(shape)
+
+
+def _make_rotation(length: int, shape: Shape) -> tuple[Tensor, Tensor]:
+    frequencies = shape.rope_theta ** (-torch.arange(0, shape.head_size, 2) / shape.head_size)
+    angles = torch.arange(length)[:, None] * frequencies[None]
+    return angles.cos(), angles.sin()
+
+
+def _rotate(vectors: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    first, second = vectors.float().chunk(2, -1)
+    return torch.cat([first * cosine - second * sine, second * cosine + first * sine], -1).to(vectors.dtype)
