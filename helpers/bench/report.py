@@ -115,8 +115,8 @@ def _badge(text: str) -> str:
 
 
 def _for_script(figures: Sequence[dict[str, Any]]) -> Markup:
-    # "</" inside a string would end the script element.
-    return Markup(json.dumps(figures).replace("</", "<\\/"))
+    # A "<" inside a string could end the script element or open a comment.
+    return Markup(json.dumps(figures).replace("<", "\\u003c"))
 
 
 def _now() -> str:

@@ -7,8 +7,8 @@ SHARES_OF_BEST = ((0.90, 5), (0.67, 4), (0.50, 3), (0.33, 2))
 
 RULE = (
     "Five stars for a rate within 10 % of the best one measured here; four from two thirds of it, three from half, "
-    "two from a third, one below. Only engines measured on the same machine with the same model, precision and load "
-    "are starred together."
+    "two from a third, one below. Only runs of the same model on the same machine under the same load are starred "
+    "together; where precisions differ, the name says so."
 )
 """The rule in words, for reports."""
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-COLOURS = ("#0077BB", "#EE7733", "#009988", "#CC3311", "#AA4499", "#33BBEE", "#888833", "#EE3377")
-"""Paul Tol's vibrant scheme with two additions of his muted one: distinct with any colour vision, on white and on
-black."""
+COLOURS = ("#1F83C7", "#EE7733", "#009988", "#DC4A2B", "#B85AA8", "#33BBEE", "#8A8A33", "#EE3377")
+"""Paul Tol's vibrant scheme with two colours of his muted one, the dark ones lightened until they read on black as
+well as on white; distinct with any colour vision."""
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "hexagon")
 INK = "#7b7f85"

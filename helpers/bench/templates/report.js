@@ -13,7 +13,11 @@ function drawFigures(figures) {
       const labels = (layout.annotations || []).some((note) => note.name === "end-label");
       layout.annotations = (layout.annotations || []).filter((note) => note.name !== "end-label");
       layout.margin = { ...layout.margin, l: 46, r: 12 };
-      layout.title = { ...layout.title, font: { size: 13 } };
+      layout.title = { ...layout.title, xref: "container", x: 0.02, font: { size: 13 } };
+      for (const name of Object.keys(layout).filter((key) => /^[xy]axis/.test(key))) {
+        const title = layout[name].title;
+        if (title) layout[name].title = { ...title, text: title.text.replace(" (", "<br>("), font: { size: 11 } };
+      }
       if (labels || layout.showlegend) {
         layout.showlegend = true;
         layout.legend = { orientation: "h", x: 0, xanchor: "left", y: -0.16, yanchor: "top", yref: "paper" };

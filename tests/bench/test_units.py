@@ -1,0 +1,34 @@
+import pytest
+
+from helpers.bench.units import MISSING, bytes_text, digits, milliseconds, quantity
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (0.01234, "0.0123"),
+        (1.0, "1.00"),
+        (12.345, "12.3"),
+        (999.6, "1,000"),
+        (1234.5, "1,230"),
+        (-2.5, "-2.50"),
+    ],
+)
+def test_three_digits_that_mean_something(value: float, text: str) -> None:
+    assert digits(value) == text
+
+
+def test_a_missing_figure_has_its_sign() -> None:
+    assert digits(None) == milliseconds(None) == MISSING
+
+
+def test_times_take_the_unit_that_reads_better() -> None:
+    assert quantity(0.0123, "s") == "12.3 ms"
+    assert quantity(2.5, "s") == "2.50 s"
+    assert quantity(151.2, "tokens/s") == "151 tokens/s"
+
+
+def test_bytes_take_the_unit_that_suits_them() -> None:
+    assert bytes_text(8 * 2**30) == "8.00 GiB"
+    assert bytes_text(512) == "512 B"
