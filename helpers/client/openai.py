@@ -238,12 +238,14 @@ class Client:
             refused = isinstance(error.os_error, ConnectionRefusedError)
             failure = "connection refused by " if refused else f"no connection ({error.os_error}) to "
             failure += self.endpoint.authority
+        except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            when = "before any answer" if record.status is None else "after part of the answer"
+            failure = f"connection closed by the server {when}"
         except aiohttp.ClientError as error:
-            failure = f"connection closed by the server ({error or type(error).__name__})"
+            failure = f"no HTTP with {self.endpoint.authority}: {error or type(error).__name__}"
         record.done_s = perf_counter() - zero_s
-        if not record.error or failure:
-            # Without a status there was no stream to be cut.
-            answer.close(failure, given_up=record.status is None or failure.startswith("no end"))
+        # Without a status there was no stream to be cut.
+        answer.close(failure, given_up=record.status is None or failure.startswith("no end"))
         if record.error:
             raise _failed(self.url, record)
 
@@ -313,7 +315,8 @@ def _messages(prompt: Messages, options: dict[str, Any]) -> list[dict[str, Any]]
     first = [] if system is None else [{"role": "system", "content": system}]
     if isinstance(prompt, str):
         return [*first, {"role": "user", "content": prompt}]
-    if not prompt or not all(isinstance(message, dict) and "role" in message for message in prompt):
+    listed = isinstance(prompt, (list, tuple)) and bool(prompt)
+    if not listed or not all(isinstance(message, dict) and "role" in message for message in prompt):
         raise UsageError(
             "a prompt is a text or a list of messages",
             f"got {prompt!r:.80}",

@@ -54,7 +54,7 @@ def _list_models(base: str, api_key: str) -> list[dict[str, object]]:
     ask = f"curl {base}/models"
     if answer.status is None:
         raise EngineFailed(answer.failure, "the server is not running, or the URL is wrong", ask)
-    content = answer.json()
+    content = answer.value
     if answer.status in (401, 403):
         raise EngineFailed(
             f"{base} answered HTTP {answer.status}: {error_message(content) or quote(answer.body)}",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from helpers.errors import EngineFailed
 
-SHOWN_LINES = 5
+SHOWN_LINES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ SIGNALS = {
 
 
 def last_words(log: str) -> str:
-    """The log's last lines on one line; empty if it said nothing."""
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    """The log's last lines on one line, without those that only underline; empty if it said nothing."""
+    lines = [line.strip() for line in log.splitlines() if line.strip(" ^~-=\t")]
     return " | ".join(lines[-SHOWN_LINES:])
 
 

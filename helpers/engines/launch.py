@@ -39,7 +39,8 @@ def launch(
         EngineUnavailable: this engine cannot run here; the message says what it needs.
         EngineFailed: it did not start, or nothing fitting answers at the URL.
     """
-    config = ServeConfig.build(engine=engine, **options)
+    registry.require_name(engine)
+    config = ServeConfig.build(engine=engine, model=model or "course", **options)
     settings = read_settings()
     if engine == "attach" or url:
         if engine != "attach" or not url:
@@ -49,5 +50,5 @@ def launch(
         return attach(
             settings.engine_url, model=settings.engine_model, engine=settings.engine_name, api_key=settings.api_key
         )
-    config = complete(registry.find(engine), ServeConfig.build(engine=engine, model=model or "course", **options))
-    return start(registry.find(config.engine), config, timeout_s=timeout_s, progress=progress)
+    adapter = registry.find(engine)
+    return start(adapter, complete(adapter, config), timeout_s=timeout_s, progress=progress)

@@ -29,6 +29,9 @@ from helpers.hardware import usable_cores
 SEQUENCE_LIMIT = 256
 """LLAMA_MAX_SEQ of llama.cpp: more slots end the process."""
 
+EXPORTED = ("f16", "f32", "bf16", "q8_0")
+"""Precisions that a directory is exported to; others come in .gguf files."""
+
 SYMPTOMS = (
     Symptom(
         r"couldn't bind HTTP server socket, hostname: \S+, port: (\d+)",
@@ -94,7 +97,7 @@ SYMPTOMS = (
 REFUSALS = (
     Symptom(
         r"failed to initialize speculative decoding context: (.+)",
-        "it serves without speculation: {0}",
+        "llama.cpp would serve without speculation: {0}",
         "the draft does not fit the model or the kind of speculation",
         "choose a draft made for this model, or speculation='none'",
     ),
@@ -119,7 +122,7 @@ class LlamaCpp:
 
     name = "llama.cpp"
     default_port = 8081
-    precisions: tuple[str, ...] = ("f16", "f32", "bf16", "q8_0", "q4_k_m")
+    precisions: tuple[str, ...] = (*EXPORTED, "q4_k_m")
     speculations: tuple[str, ...] = ("none", "ngram", "draft", "eagle3")
     options = frozenset(
         {"max_model_len", "max_num_seqs", "threads", "draft_model", "draft_tokens"}
@@ -209,7 +212,7 @@ class LlamaCpp:
     def read_metrics(self, urls: Mapping[str, str]) -> dict[str, float]:
         """/metrics, and the KV cache's use, which only /slots tells: tokens of running requests by all positions."""
         values = metrics.scrape(urls["metrics"], self.metric_names)
-        slots = probe.get(urls["metrics"].replace("/metrics", "/slots")).json()
+        slots = probe.get(urls["metrics"].replace("/metrics", "/slots")).value
         if isinstance(slots, list) and slots:
             used = sum(slot.get("n_prompt_tokens", 0) for slot in slots if slot["is_processing"])
             values["kv_cache_usage"] = used / sum(slot["n_ctx"] for slot in slots)
@@ -217,10 +220,12 @@ class LlamaCpp:
 
 
 def _draft_file(model: str, precision: str) -> Path:
-    """The draft at the target's precision; a .gguf file as it is."""
+    """The draft at the target's precision if it can be exported to that; a .gguf file as it is."""
     from helpers.models import catalogue
 
-    return catalogue.resolve(model).gguf_file or catalogue.gguf(model, precision)
+    return catalogue.resolve(model).gguf_file or catalogue.gguf(
+        model, precision if precision in EXPORTED else EXPORTED[0]
+    )
 
 
 def _stored_precision(model: str) -> str:

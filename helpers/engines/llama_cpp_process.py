@@ -54,13 +54,14 @@ def make_parameters(wanted: dict[str, Any], port: int) -> Any:
         speculative = parameters.speculative
         speculative.types = [
             {
-                "ngram": types.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE,
+                # MAP_K: the simple kind finds nothing in text that repeats sooner than draft_tokens.
+                "ngram": types.COMMON_SPECULATIVE_TYPE_NGRAM_MAP_K,
                 "draft": types.COMMON_SPECULATIVE_TYPE_DRAFT_SIMPLE,
                 "eagle3": types.COMMON_SPECULATIVE_TYPE_DRAFT_EAGLE3,
             }[wanted["speculation"]]
         ]
-        speculative.ngram_simple.size_n = NGRAM_TOKENS
-        speculative.ngram_simple.size_m = wanted["draft_tokens"]
+        speculative.ngram_map_k.size_n = NGRAM_TOKENS
+        speculative.ngram_map_k.size_m = wanted["draft_tokens"]
         speculative.draft.n_max = wanted["draft_tokens"]
         speculative.draft.cpuparams.n_threads = speculative.draft.cpuparams_batch.n_threads = wanted["threads"]
         speculative.draft.mparams.path = wanted["draft"]

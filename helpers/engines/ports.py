@@ -6,7 +6,7 @@ import sys
 from types import TracebackType
 
 from helpers.config import read_settings
-from helpers.errors import UsageError
+from helpers.errors import MissingError, UsageError
 
 HOST = "127.0.0.1"
 
@@ -15,14 +15,15 @@ class HeldPort:
     """A port that nobody else gets while it is held.
 
     The socket is bound but does not listen. With SO_REUSEADDR, Linux lets the engine bind the same port beside it and
-    hands the port to no one who asks for just any. A lock file keeps out a second launch that asks for this
-    very port and would otherwise take the first one's answers for its own.
+    hands the port to no one who asks for just any. For a port that was asked for, a lock file keeps out a second
+    launch that asks for it too and would otherwise take the first one's answers for its own.
 
     Args:
         number: the port, or 0 for a free one.
 
     Raises:
         UsageError: the port is taken.
+        MissingError: the cache folder cannot be written.
     """
 
     def __init__(self, number: int = 0) -> None:
@@ -32,7 +33,11 @@ class HeldPort:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.bind((HOST, number))
             self.number: int = self._socket.getsockname()[1]
-            self._lock = _lock(self.number)
+            if number:
+                self._lock = _lock(number)
+        except MissingError:
+            self.release()
+            raise
         except OSError as error:
             self.release()
             raise UsageError(
@@ -66,7 +71,10 @@ def _lock(number: int) -> int:
     import fcntl  # not on Windows, where engines are only attached to
 
     folder = read_settings().cache / "ports"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MissingError(f"{folder} cannot be made", error.strerror or str(error)) from error
     descriptor = os.open(folder / str(number), os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -68,14 +68,14 @@ class EngineProcess:
     @property
     def exit_code(self) -> int | None:
         """None while it runs; 128 + N if signal N ended it."""
-        return self._supervisor.poll()
+        code = self._supervisor.poll()
+        return code if code is None or code >= 0 else 128 - code
 
     def wait(self, timeout_s: float) -> int | None:
         """Wait for its end, at most this long; returns `exit_code`."""
-        try:
-            return self._supervisor.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._supervisor.wait(timeout_s)
+        return self.exit_code
 
     def log_text(self) -> str:
         """The end of the log (64 KiB)."""

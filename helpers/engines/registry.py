@@ -29,6 +29,14 @@ def names() -> tuple[str, ...]:
     return (*MODULES, *NOT_HERE)
 
 
+def require_name(engine: str) -> None:
+    """Raises UsageError, with the close match, for a name that is no engine's."""
+    if engine not in ("auto", "attach", *names()):
+        raise UsageError(
+            f"there is no engine {engine!r}{close_match(engine, names())}", f"the engines are {', '.join(names())}"
+        )
+
+
 def find(engine: str) -> Adapter:
     """The adapter of an engine that can run on this machine.
 
@@ -39,6 +47,7 @@ def find(engine: str) -> Adapter:
         UsageError: there is no such engine.
         EngineUnavailable: it cannot run here; the message says what it needs.
     """
+    require_name(engine)
     if engine == "auto":
         from helpers.hardware import choose_profile, read_hardware
 
@@ -48,10 +57,6 @@ def find(engine: str) -> Adapter:
             f"{engine} cannot be started here",
             f"it needs {NOT_HERE[engine]}",
             f'helpers.attach("http://HOST:PORT/v1", engine="{engine}") uses one that runs elsewhere',
-        )
-    if engine not in MODULES:
-        raise UsageError(
-            f"there is no engine {engine!r}{close_match(engine, names())}", f"the engines are {', '.join(names())}"
         )
     adapter: Adapter = importlib.import_module(MODULES[engine]).ADAPTER
     needs = adapter.needs()

@@ -108,8 +108,13 @@ class Server:
 
     def metrics(self) -> dict[str, float]:
         """The engine's own counters under the common names of `helpers.engines.metrics`; empty if it has none."""
-        self.require_running()
-        return self._read_metrics()
+        with self._watched():
+            return self._read_metrics()
+
+    @property
+    def pid(self) -> int | None:
+        """The engine's process id; None for one that was attached to."""
+        return self._process.pid if self._process is not None else None
 
     def log(self) -> str:
         """The end of a launched engine's log; empty for one that was attached to."""
@@ -140,13 +145,13 @@ class Server:
         self.require_running()
         try:
             yield
-        except RequestFailed as error:
+        except EngineFailed as error:
             # A status of its own means that the server lives and says no.
-            if error.record.status in (None, 200):
+            if not isinstance(error, RequestFailed) or error.record.status in (None, 200):
                 self._raise_if_ended(DEATH_NOTICE_S, error)
             raise
 
-    def _raise_if_ended(self, wait_s: float, reason: RequestFailed | None = None) -> None:
+    def _raise_if_ended(self, wait_s: float, reason: EngineFailed | None = None) -> None:
         if self._process is None or self._stopped:
             return
         code = self._process.wait(wait_s)
@@ -200,12 +205,13 @@ def _wait_until_ready(
     adapter: Adapter, plan: LaunchPlan, process: EngineProcess, limit_s: float, progress: Progress | None
 ) -> None:
     started_s = time.monotonic()
+    elapsed_s = 0.0
     poll_s = FIRST_POLL_S
     while True:
         code = process.wait(poll_s)
         if code is not None:
             raise explain(adapter.name, process.log_text(), code, adapter.symptoms, str(process.log))
-        health = probe.get(plan.urls["health"])
+        health = probe.get(plan.urls["health"], timeout_s=min(probe.PROBE_LIMIT_S, max(0.1, limit_s - elapsed_s)))
         elapsed_s = time.monotonic() - started_s
         if health.status == 200:
             break

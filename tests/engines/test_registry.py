@@ -1,0 +1,63 @@
+import importlib.util
+
+import pytest
+
+import helpers
+from helpers.engines import registry
+from helpers.errors import EngineUnavailable, UsageError
+
+
+def test_auto_is_llama_cpp_on_a_laptop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COURSE_PROFILE", "laptop")
+    assert registry.find("auto").name == "llama.cpp"
+
+
+def test_auto_never_falls_back_to_the_cpu_on_a_spark(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COURSE_PROFILE", "spark")
+    with pytest.raises(EngineUnavailable, match="vllm"):
+        registry.find("auto")
+
+
+def test_without_arguments_the_course_model_is_served_by_this_machines_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COURSE_PROFILE", "laptop")
+    with helpers.launch() as server:
+        assert (server.engine, server.model, server.precision) == ("llama.cpp", "course", "f16")
+        assert server.chat("What is a KV cache?", max_tokens=8).usage.output_tokens
+
+
+@pytest.mark.parametrize("engine", registry.NOT_HERE)
+def test_an_engine_that_is_not_here_says_what_it_needs(engine: str) -> None:
+    with pytest.raises(EngineUnavailable, match=r"(?s)it needs .*helpers\.attach"):
+        helpers.launch(engine)
+
+
+def test_a_mistyped_name_is_corrected() -> None:
+    with pytest.raises(UsageError, match="did you mean sglang"):
+        helpers.launch("sg-lang")
+
+
+def test_a_missing_wheel_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "xllamacpp" else real(name))
+    with pytest.raises(EngineUnavailable, match="needs the Python package xllamacpp"):
+        registry.find("llama.cpp")
+
+
+def test_every_adapter_has_its_name_and_common_metric_names() -> None:
+    common = {
+        "requests_running",
+        "requests_waiting",
+        "kv_cache_usage",
+        "prompt_tokens_total",
+        "output_tokens_total",
+        "cached_tokens_total",
+        "prefill_seconds_total",
+        "decode_seconds_total",
+        "decode_steps_total",
+        "drafts_total",
+        "draft_tokens_total",
+        "accepted_tokens_total",
+    }
+    for name in registry.MODULES:
+        assert registry.find(name).name == name
+    assert set(registry.metric_names().values()) <= common
