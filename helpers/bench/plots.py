@@ -49,7 +49,7 @@ def load_curves(series: Series, title: str = "Throughput and time to first token
         )
         top_labels.append(EndLabel(x[-1], rate[-1], name, colour(index)))
         bottom_labels.append(EndLabel(x[-1], p50[-1], name, colour(index)))
-        knee = knee_index([(p["output_tokens_per_s"], p["e2e_s"] and p["e2e_s"]["p50"]) for p in points])
+        knee = knee_index([_power_figures(point) for point in points])
         if knee is not None and len(points) > 2:
             _mark_knee(figure, points[knee], colour(index))
     top = max(rates) * 1.15 or 1.0
@@ -191,6 +191,13 @@ def _line(
         marker={"color": colour(index), "size": 8, "symbol": hollow},
         hovertemplate=f"{name}, concurrency %{{customdata}}: {hover}<extra></extra>",
     )
+
+
+def _power_figures(point: Point) -> tuple[float | None, float | None]:
+    """Rate and latency for the knee; an invalid point has neither."""
+    if not point.get("valid", True) or not point["e2e_s"]:
+        return None, None
+    return point["output_tokens_per_s"], point["e2e_s"]["p50"]
 
 
 def _mark_knee(figure: go.Figure, knee: Point, ink: str) -> None:

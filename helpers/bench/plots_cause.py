@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
-from helpers.bench.cause import StepFit
+from helpers.bench.cause import StepFit, StepPoint
 from helpers.bench.statistics import Interval
 from helpers.bench.theme import INK, EndLabel, add_end_labels, colour, new_figure, symbol
 
@@ -23,6 +23,11 @@ class RooflinePoint:
     label: str
     flops_per_byte: float
     flops_per_s: float
+
+    @classmethod
+    def of(cls, step: StepPoint) -> "RooflinePoint":
+        """Where a measured step lies: its work by the model's shape over the time it took."""
+        return cls(step.label, step.cost.intensity, step.cost.flops / step.step_s)
 
 
 def roofline(

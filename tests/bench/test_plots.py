@@ -83,6 +83,13 @@ def test_the_knee_is_the_load_of_greatest_power() -> None:
     assert knee_index([(None, 1.0), (10.0, None)]) is None
 
 
+def test_an_invalid_point_is_never_the_knee() -> None:
+    points = [{**POINTS[0], "valid": False}, *POINTS[1:]]
+    ring = plots.load_curves({"a": points}).data[-1]
+    assert ring.marker.symbol == "circle-open"
+    assert ring.x[0] != points[0]["concurrency"]
+
+
 def test_labels_that_would_overlap_move_apart() -> None:
     figure = new_figure("t")
     labels = [EndLabel(1, 50 + 0.1 * index, f"series {index}", "#000") for index in range(4)]
