@@ -50,10 +50,12 @@ class Sweep:
 
     @property
     def knee(self) -> Run | None:
-        """The load of greatest power, see `helpers.bench.knee`; None if no run measured both sides of it."""
+        """The load of greatest power, see `helpers.bench.knee`; None if no valid run measured both sides of it."""
         index = knee_index(
             [
-                (run.metrics.output_tokens_per_s, run.metrics.e2e_s.p50 if run.metrics.e2e_s else None)
+                (run.metrics.output_tokens_per_s, run.metrics.e2e_s.p50)
+                if run.valid and run.metrics.e2e_s
+                else (None, None)
                 for run in self.runs
             ]
         )
