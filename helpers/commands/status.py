@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
             status.entry.task.title,
             _counted(status.demonstrated) or "not yet",
             exercises,
-            _counted(status.own),
+            _counted(status.own) if status.opened else "not yet",
         )
     console = Console()
     console.print(table)

@@ -92,8 +92,8 @@ def execute(
     started = time.monotonic()
     mark = uuid.uuid4().hex
     request = {
-        "notebook": str(notebook),
-        "output": str(output),
+        "notebook": str(notebook.resolve()),
+        "output": str(output.resolve()),
         "parameters": dict(parameters),
         "limits": asdict(limits),
     }

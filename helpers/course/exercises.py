@@ -58,9 +58,9 @@ class ExerciseReport:
         }[self.state]
 
     def lines(self) -> list[str]:
-        """The report as a learner reads it, without mistake and hint."""
+        """The report as a learner reads it, without mistake and hint; each case only where one fails."""
         cases = [f"  {'fails' if why else 'holds'}  {case}{': ' if why else ''}{why}" for case, why in self.complaints]
-        return [self.summary, *(cases if self.state in ("holds", "fails") else [])]
+        return [self.summary, *(cases if self.state == "fails" else [])]
 
     def __repr__(self) -> str:
         return "\n".join(self.lines())

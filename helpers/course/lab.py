@@ -62,6 +62,8 @@ def lab_command(root: Path, entry: Entry | None) -> list[str]:
     return [
         *(sys.executable, "-m", "jupyterlab", "--ServerApp.answer_yes=True"),
         "--ServerApp.ip=127.0.0.1",
+        # In a container one is root; the server is reachable from this machine only, and asks for its token.
+        "--ServerApp.allow_root=True",
         f"--ServerApp.root_dir={root}",
         f"--LabApp.default_url=/lab/tree/{opened}",
         f"--LabApp.app_settings_dir={root / 'work' / '.jupyter'}",
