@@ -14,7 +14,7 @@ _MAX_TOKENS = 96
 
 
 def measure_agreement(target: Llama, draft: Llama, tokenizer: Tokenizer, prompts: int = 20) -> list[Quality]:
-    """Shares of the target's greedy tokens that are the draft's best token too, overall and by kind (held-out wording)."""
+    """Shares of the target's greedy tokens that are the draft's best too, overall and by kind (held-out wording)."""
     rng = random.Random(_SEED)
     qualities, all_same, all_count = [], 0, 0
     for kind in KINDS:

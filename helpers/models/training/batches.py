@@ -1,4 +1,4 @@
-"""Batches of packed chats: every step's batch depends on the seed and the step alone, so that a run can resume anywhere."""
+"""Batches of packed chats: each depends on the seed and the step alone, so that a run can resume anywhere."""
 
 import random
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ def make_batch(
     distance_words: int,
     weights: dict[str, float] = WEIGHTS,
 ) -> Batch:
-    """The batch of one step: chats, whole, fitted into rows; the rest of a row is end-of-text tokens that do not count."""
+    """The batch of one step: whole chats fitted into rows; the rest of a row is end-of-text tokens, not learnt."""
     rng = random.Random(seed * 1_000_003 + step)
     names, shares = list(weights), list(weights.values())
     ids = np.full((rows, length + 1), END_OF_TEXT_ID, dtype=np.int64)

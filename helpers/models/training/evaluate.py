@@ -19,6 +19,7 @@ from helpers.models.training.corpus import copying, lists, recall, records, term
 from helpers.models.training.glossary import ASPECTS, load_glossary
 
 Messages = Sequence[dict[str, str]]
+Accept = Callable[[str], bool]
 
 RECALL_DISTANCE_TOKENS = 1500
 _SEED = 20_260
@@ -61,7 +62,7 @@ class Trial:
     """
 
     messages: Messages
-    accept: Callable[[str], bool]
+    accept: Accept
     max_tokens: int = 128
     subject: str = ""
 
@@ -79,12 +80,8 @@ class Bar:
 def make_questions(count: int) -> list[Trial]:
     """The first questions written by hand; every group of accepted words must have one in the answer."""
     entries = tomllib.loads(_QUESTIONS.read_text(encoding="utf-8"))["question"][:count]
-
-    def accept(groups: list[list[str]]) -> Callable[[str], bool]:
-        return lambda text: all(any(words in text.lower() for words in group) for group in groups)
-
     return [
-        Trial(_chat(entry["text"]), accept(entry["accept"]), subject=f"{entry['term']}/{entry['aspect']}")
+        Trial(_chat(entry["text"]), _accept_groups(entry["accept"]), subject=f"{entry['term']}/{entry['aspect']}")
         for entry in entries
     ]
 
@@ -92,15 +89,12 @@ def make_questions(count: int) -> list[Trial]:
 def make_held_out_terms(count: int) -> list[Trial]:
     """Glossary questions in frames that training never uses; the words that carry the fact must be in the answer."""
     rng = random.Random(_SEED)
-
-    def accept(key: str) -> Callable[[str], bool]:
-        return lambda text: key.lower() in text.lower()
-
     trials = []
     for _ in range(count):
         term, aspect = rng.choice(load_glossary()), rng.choice(ASPECTS)
         question, _ = terms.ask_about(rng, term, aspect, held_out=True)
-        trials.append(Trial(_chat(question, rng), accept(term.keys[aspect]), subject=f"{term.name}/{aspect}"))
+        accept = _accept_groups([[term.keys[aspect].lower()]])
+        trials.append(Trial(_chat(question, rng), accept, subject=f"{term.name}/{aspect}"))
     return trials
 
 
@@ -113,9 +107,7 @@ def make_records(known: bool) -> Callable[[int], list[Trial]]:
         for index in range(count):
             record = records.make_record(rng, known)
             question, _ = records.ask_for(rng, record, held_out=index % 2 == 1)
-            trials.append(
-                Trial(_chat(question, rng), lambda text, record=record: parse(text) == record, 160, "records")
-            )  # type: ignore[misc]
+            trials.append(Trial(_chat(question, rng), _accept_record(record), 160, "record"))
         return trials
 
     return make
@@ -124,7 +116,7 @@ def make_records(known: bool) -> Callable[[int], list[Trial]]:
 def make_parsing(count: int) -> list[Trial]:
     """The same requests, half with known keys; the answer must be one JSON object."""
     both = make_records(True)(count // 2) + make_records(False)(count - count // 2)
-    return [Trial(trial.messages, lambda text: isinstance(parse(text), dict), 160, "records") for trial in both]
+    return [Trial(trial.messages, lambda text: isinstance(parse(text), dict), 160, "record") for trial in both]
 
 
 def make_recall(tokenizer: Tokenizer, distance_tokens: int = RECALL_DISTANCE_TOKENS) -> Callable[[int], list[Trial]]:
@@ -138,8 +130,8 @@ def make_recall(tokenizer: Tokenizer, distance_tokens: int = RECALL_DISTANCE_TOK
             filler = recall.make_filler(rng, distance_tokens // 3)
             while tokenizer.count(filler) < distance_tokens:
                 filler += " " + recall.make_filler(rng, 10)
-            prompt = f"{fact} {filler}\n\n{question}"
-            trials.append(Trial(_chat(prompt), lambda text, value=value: value in text, 48, "recall"))  # type: ignore[misc]
+            accept = _accept_groups([[value.lower()]])
+            trials.append(Trial(_chat(f"{fact} {filler}\n\n{question}"), accept, 48, "recall"))
         return trials
 
     return make
@@ -155,7 +147,7 @@ def make_exact(
         trials = []
         for _ in range(count):
             question, answer = ask(rng, True)[0]
-            trials.append(Trial(_chat(question, rng), lambda text, answer=answer: text.strip() == answer, 200, "exact"))  # type: ignore[misc]
+            trials.append(Trial(_chat(question, rng), _accept_exactly(answer), 200, "exact"))
         return trials
 
     return make
@@ -227,6 +219,18 @@ def parse(text: str) -> object:
     except ValueError:
         return None
     return value
+
+
+def _accept_groups(groups: Sequence[Sequence[str]]) -> Accept:
+    return lambda text: all(any(words in text.lower() for words in group) for group in groups)
+
+
+def _accept_record(record: records.Record) -> Accept:
+    return lambda text: parse(text) == record
+
+
+def _accept_exactly(answer: str) -> Accept:
+    return lambda text: text.strip() == answer
 
 
 def _until(tokens: Iterator[int], end: int) -> Iterator[int]:

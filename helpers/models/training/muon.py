@@ -1,4 +1,4 @@
-"""Muon: momentum, made orthogonal by Newton-Schulz steps (Jordan et al., 2024), for the weight matrices of the network."""
+"""Muon: momentum, made orthogonal by Newton-Schulz steps (Jordan et al., 2024), for the network's weight matrices."""
 
 import torch
 from torch import Tensor
@@ -21,16 +21,16 @@ class Muon:
         self.momentum = momentum
         self.buffers = [torch.zeros_like(matrix) for matrix in matrices]
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def step(self, rate: float, decay: float = 0.01) -> None:
-        """Moves each matrix by `rate` along its orthogonal momentum; `decay` is the share of itself it loses, times rate."""
+        """Moves each matrix by `rate` along its orthogonal momentum; it first loses the share `rate * decay`."""
         groups: dict[tuple[int, ...], list[int]] = {}
         for index, matrix in enumerate(self.matrices):
             assert matrix.grad is not None
             self.buffers[index].lerp_(matrix.grad, 1 - self.momentum)
             groups.setdefault(tuple(matrix.shape), []).append(index)
         for (rows, columns), indices in groups.items():
-            moves = [torch.lerp(self.matrices[i].grad, self.buffers[i], self.momentum) for i in indices]  # type: ignore[arg-type]
+            moves = [torch.lerp(self.matrices[i].grad, self.buffers[i], self.momentum) for i in indices]
             updates = _orthogonalize(torch.stack(moves))
             scale = rate * max(1.0, rows / columns) ** 0.5
             for index, update in zip(indices, updates, strict=True):

@@ -57,7 +57,7 @@ TARGET = Shape(width=256, layers=6, heads=4, kv_heads=2, head_size=64, intermedi
 DRAFT = Shape(width=128, layers=4, heads=4, kv_heads=2, head_size=32, intermediate=352)
 
 
-class Layer(nn.Module):
+class Layer(nn.Module):  # type: ignore[misc]
     """One decoder layer: grouped-query attention with rotary positions, then SwiGLU, each behind an RMS norm."""
 
     def __init__(self, shape: Shape) -> None:
@@ -90,7 +90,7 @@ class Layer(nn.Module):
         return hidden + self.down(functional.silu(gate) * up)
 
 
-class Network(nn.Module):
+class Network(nn.Module):  # type: ignore[misc]
     """The whole network, with tied embeddings."""
 
     def __init__(self, shape: Shape, seed: int) -> None:

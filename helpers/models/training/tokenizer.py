@@ -1,7 +1,7 @@
 """Trains the tokenizer of the course model: byte-level BPE of 2,048 entries that every engine splits alike.
 
-Merges never hold a space, a line break or a pair of digits, and all are ASCII: a word is the same token wherever it stands
-(which a small model needs to copy), and differences between engines' Unicode tables cannot change a token.
+Merges never hold a space, a line break or a pair of digits, and all are ASCII: a word is the same token wherever it
+stands (which a small model needs to copy), and differences between engines' Unicode tables cannot change a token.
 """
 
 import json
@@ -29,7 +29,7 @@ def train_tokenizer(directory: Path, seed: int) -> None:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(" ", "isolated"),
             pre_tokenizers.Split("\n", "isolated"),
@@ -44,8 +44,8 @@ def train_tokenizer(directory: Path, seed: int) -> None:
         show_progress=False,
     )
     tokenizer.train_from_iterator(_texts(seed), trainer)
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)  # type: ignore[assignment]
-    tokenizer.decoder = decoders.ByteLevel()  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    tokenizer.decoder = decoders.ByteLevel()
     directory.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(directory / "tokenizer.json"))
     names = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}

@@ -1,7 +1,7 @@
 """Training of the target and the draft: stages, checkpoints, resume.
 
-A run is a list of stages; each step's batch depends on the seed and the step, and the state is saved every few minutes, so
-a run that was stopped goes on where it was.
+A run is a list of stages; each step's batch depends on the seed and the step, and the state is saved every few minutes,
+so a run that was stopped goes on where it was.
 """
 
 import json

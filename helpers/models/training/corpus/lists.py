@@ -2,14 +2,15 @@
 
 import random
 
-from helpers.models.training.corpus.phrases import Phrase, PhraseSet
+from helpers.models.training.corpus.phrases import load_templates
 
 Turn = tuple[str, str]
 
 LISTS: dict[str, tuple[str, ...]] = {
     "days of the week": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
     "months of the year": (
-        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+        *("January", "February", "March", "April", "May", "June"),
+        *("July", "August", "September", "October", "November", "December"),
     ),
     "letters of the alphabet": tuple("abcdefghijklmnopqrstuvwxyz"),
     "seasons of the year": ("spring", "summer", "autumn", "winter"),
@@ -25,79 +26,25 @@ LISTS: dict[str, tuple[str, ...]] = {
     "drafting methods": ("draft model", "n-gram speculation", "Medusa", "EAGLE-3", "multi-token prediction"),
     "sampling settings": ("temperature", "top-p", "top-k", "repetition penalty", "seed"),
     "attention variants": (
-        "multi-head attention", "multi-query attention", "grouped-query attention", "multi-head latent attention",
+        "multi-head attention",
+        "multi-query attention",
+        "grouped-query attention",
+        "multi-head latent attention",
     ),
     "parts of a decoder layer": ("RMS norm", "attention", "residual connection", "feed-forward layer"),
     "tasks of the course": (
-        "engine benchmark", "vLLM deployment", "TensorRT-LLM optimization", "speculative decoding", "production API", "web UI",
+        "engine benchmark",
+        "vLLM deployment",
+        "TensorRT-LLM optimization",
+        "speculative decoding",
+        "production API",
+        "web UI",
     ),
     "batching methods": ("static batching", "continuous batching", "chunked prefill"),
     "protections of a server": ("rate limiter", "timeout", "retry", "circuit breaker", "backpressure"),
-}  # fmt: skip
+}
 
-_COUNT = PhraseSet(
-    train=[
-        "Count from {a} to {b}[.|]",
-        "[Please count|Can you count|Count up|Could you count|I want you to count|Count for me|Now count] from {a} to {b}[.|?|]",
-        "[List|Write|Write down|Give me|Print|Show|Say|Name|Write out] [all |][the |][numbers|whole numbers|integers] "
-        "[from|between] {a} [to|and|up to|through] {b}[.|]",
-        "[Numbers|numbers|Count|count] {a} to {b}[.|]",
-        "[What are|Which are] the numbers from {a} to {b}?",
-        "Count [starting at|beginning with] {a} [until|and stop at|up to] {b}.",
-        "[From|from] {a} to {b}, count[.|]",
-    ],
-    held_out=[
-        "Enumerate the numbers from {a} to {b}.",
-        "Would you count from {a} up to {b}?",
-        "Start at {a} and count to {b}.",
-    ],
-)
-_COUNT_DOWN = PhraseSet(
-    train=[
-        "Count [backwards|down|backward] from {a} to {b}[.|]",
-        "[Please count|Can you count|Count for me] [down|backwards] from {a} to {b}[.|?|]",
-        "[List|Write|Give me|Say|Print] the numbers from {a} down to {b}[.|]",
-        "[Countdown|Count down|A countdown] from {a} to {b}[.|]",
-    ],
-    held_out=["In reverse, count from {a} to {b}.", "Go down from {a} to {b}, counting."],
-)
-_COUNT_BY = PhraseSet(
-    train=[
-        "Count by {s}[s|] from {a} to {b}[.|]",
-        "Count from {a} to {b} [by|in steps of|with step|in jumps of] {s}[.|]",
-        "[List|Write|Give me|Print] [the |][numbers|every number] from {a} to {b} in steps of {s}[.|]",
-        "In steps of {s}, count from {a} to {b}[.|]",
-    ],
-    held_out=["Starting at {a}, go up by {s} until {b}.", "Step by {s} from {a} to {b}."],
-)
-_LIST = PhraseSet(
-    train=[
-        "[List|Name|Give me|Write|Write down|Enumerate|Tell me|Show me|Print|Recite|Say] [all |][the |]{l}[.|]",
-        "What are the {l}?",
-        "[What|Which] {l} [are there|do you know|exist]?",
-        "[Please list|Can you list|Could you name|I need a list of|Make a list of|Write a list of|A list of] the {l}[.|]",
-        "the {l}[?|]",
-        "[List|Name] the {l}[, please| in order| of the course| for me|, one after the other][.|]",
-        "Do you know the {l}?",
-    ],
-    held_out=["Go through the {l}.", "I forgot the {l}. List them.", "Help me remember the {l}."],
-)
-_NUMBERED = Phrase("[ as a numbered list| in a numbered list|, numbered|, with numbers| as a list, one per line]")
-_SERIES = PhraseSet(
-    train=[
-        "[List|Write|Give me|Name|Print] the first {n} {kind} numbers[.|]",
-        "What are the first {n} {kind} numbers?",
-    ],
-    held_out=["Produce the first {n} {kind} numbers."],
-)
-_AFTER = PhraseSet(
-    train=[
-        "What comes after {x} in the {l}?",
-        "[Which|What] [is next|comes next] after {x} [in|among] the {l}?",
-        "[In|among] the {l}, what follows {x}?",
-    ],
-    held_out=["Name the one after {x} in the {l}."],
-)
+_TEMPLATES = load_templates("lists")
 _ORDERED = ("days of the week", "months of the year", "letters of the alphabet", "planets", "seasons of the year")
 
 
@@ -124,20 +71,22 @@ def _numbers(values: range) -> str:
 def _count(rng: random.Random, held_out: bool) -> Turn:
     first = rng.choice((1, 1, 1, rng.randint(0, 20), rng.randint(0, 99), rng.randint(90, 200)))
     last = first + rng.randint(3, 22)
-    return _COUNT.sample(rng, held_out, a=str(first), b=str(last)), _numbers(range(first, last + 1))
+    return _TEMPLATES["count"].sample(rng, held_out, a=str(first), b=str(last)), _numbers(range(first, last + 1))
 
 
 def _count_down(rng: random.Random, held_out: bool) -> Turn:
     last = rng.choice((0, 1, 1, rng.randint(0, 20), rng.randint(0, 99)))
     first = last + rng.randint(3, 20)
-    return _COUNT_DOWN.sample(rng, held_out, a=str(first), b=str(last)), _numbers(range(first, last - 1, -1))
+    return _TEMPLATES["count_down"].sample(rng, held_out, a=str(first), b=str(last)), _numbers(
+        range(first, last - 1, -1)
+    )
 
 
 def _count_by(rng: random.Random, held_out: bool) -> Turn:
     step = rng.choice((2, 2, 3, 4, 5, 5, 10, 10, 20, 100))
     first = step * rng.randint(0, 8)
     last = first + step * rng.randint(3, 12)
-    return _COUNT_BY.sample(rng, held_out, s=str(step), a=str(first), b=str(last)), _numbers(
+    return _TEMPLATES["count_by"].sample(rng, held_out, s=str(step), a=str(first), b=str(last)), _numbers(
         range(first, last + 1, step)
     )
 
@@ -146,21 +95,21 @@ def _series(rng: random.Random, held_out: bool) -> Turn:
     size = rng.randint(4, 20)
     kind = rng.choice(("even", "odd"))
     first = 2 if kind == "even" else 1
-    question = _SERIES.sample(rng, held_out, n=str(size), kind=kind)
+    question = _TEMPLATES["series"].sample(rng, held_out, n=str(size), kind=kind)
     return question, _numbers(range(first, first + 2 * size, 2))
 
 
 def _next_in_list(rng: random.Random, held_out: bool) -> Turn:
     name = rng.choice(_ORDERED)
     index = rng.randrange(len(LISTS[name]) - 1)
-    return _AFTER.sample(rng, held_out, x=LISTS[name][index], l=name), LISTS[name][index + 1]
+    return _TEMPLATES["after"].sample(rng, held_out, x=LISTS[name][index], l=name), LISTS[name][index + 1]
 
 
 def _list(rng: random.Random, held_out: bool) -> Turn:
     name = rng.choice(list(LISTS))
-    question = _LIST.sample(rng, held_out, l=name)
+    question = _TEMPLATES["list"].sample(rng, held_out, l=name)
     if rng.random() < 0.25:
-        question = question.rstrip("?.") + _NUMBERED.sample(rng) + "."
+        question = question.rstrip("?.") + _TEMPLATES["numbered"].sample(rng) + "."
         return question, "\n".join(f"{index}. {item}" for index, item in enumerate(LISTS[name], 1))
     if rng.random() < 0.2:
         question = question.lower()

@@ -1,11 +1,11 @@
-"""The corpus as one endless stream of chats: kinds by weight, with and without system prompts, some of several turns."""
+"""The corpus as an endless stream of chats: kinds by weight, with and without system prompts, some of several turns."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from helpers.models.training.corpus import code, copying, lists, recall, records, stories, talk, terms
-from helpers.models.training.corpus.phrases import Phrase
+from helpers.models.training.corpus.phrases import load_templates
 
 Message = dict[str, str]
 Turn = tuple[str, str]
@@ -39,18 +39,7 @@ WEIGHTS: dict[str, float] = {
     "terms": 50, "records": 18, "lists": 9, "copying": 8, "recall": 5, "stories": 5, "code": 4, "talk": 1,
 }  # fmt: skip
 
-_SYSTEM = [
-    Phrase(template)
-    for template in (
-        "You are [a helpful|a friendly|a concise|a careful|an expert|the] assistant[.| for LLM inference.| of a course.| for engineers.]",
-        "You are the course assistant.[ Answer in one short sentence.| Be brief.| Be precise.|]",
-        "[Answer|Reply] [in one sentence|briefly|in short sentences|shortly|with facts only|politely|in English][.|]",
-        "You [help|assist|teach] [learners|engineers|students|users] [with|in] [LLM serving|inference|model deployment][.|]",
-        "[Be|Stay] [helpful|brief|kind|correct|concise|honest][.| and polite.]",
-        "[Course|Session|User|Request|Tenant] [id: |number |]{n}. [You are a helpful assistant.|Answer the question.|]",
-    )
-]
-_QUESTION_AFTER_TEXT = Phrase("[Text: |Context: |Notes: |]{t}\n\n[Question: |Now answer: |]{q}")
+_TEMPLATES = load_templates("mixture")
 
 
 def make_example(rng: random.Random, kind: str, held_out: bool = False, distance_words: int = 60) -> Example:
@@ -71,7 +60,7 @@ def make_example(rng: random.Random, kind: str, held_out: bool = False, distance
         if kind in ("terms", "records", "lists") and rng.random() < 0.03:
             question, answer = turns[0]
             filler = recall.make_filler(rng, rng.randint(5, max(10, distance_words)))
-            turns[0] = (_QUESTION_AFTER_TEXT.sample(rng, t=filler, q=question), answer)
+            turns[0] = (_TEMPLATES["question_after_text"].sample(rng, t=filler, q=question), answer)
         system = _make_system(rng, distance_words)
         if system:
             messages.append({"role": "system", "content": system})
@@ -108,5 +97,5 @@ def _make_system(rng: random.Random, distance_words: int) -> str:
     if draw < 0.65:
         return "You are a helpful assistant."
     if draw < 0.97:
-        return rng.choice(_SYSTEM).sample(rng, n=str(rng.randrange(10_000))).strip()
+        return _TEMPLATES["system"].sample(rng, n=str(rng.randrange(10_000))).strip()
     return recall.make_filler(rng, rng.randint(1, max(20, distance_words)))

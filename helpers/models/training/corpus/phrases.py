@@ -5,7 +5,11 @@
 """
 
 import random
+import tomllib
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 Node = str | tuple["Sequence", ...]
 Sequence = tuple["Node", ...]
@@ -37,20 +41,37 @@ class Phrase:
 
 
 class PhraseSet:
-    """Phrases of one meaning; some are kept out of training.
+    """Phrases of one meaning; some may be kept out of training.
 
     Args:
         train: templates for training.
-        held_out: templates that only evaluation uses.
+        held_out: templates that only evaluation uses; if there are none, evaluation uses those for training.
     """
 
     def __init__(self, train: Iterable[str], held_out: Iterable[str] = ()) -> None:
         self.train = [Phrase(template) for template in train]
-        self.held_out = [Phrase(template) for template in held_out]
+        self.held_out = [Phrase(template) for template in held_out] or self.train
 
-    def sample(self, rng: random.Random, held_out: bool = False, **fields: str) -> str:
+    def pick(self, rng: random.Random, held_out: bool = False) -> Phrase:
+        """One template of the wanted side."""
+        phrases = self.held_out if held_out else self.train
+        return phrases[0] if len(phrases) == 1 else rng.choice(phrases)
+
+    def sample(self, rng: random.Random, held_out: bool = False, /, **fields: str) -> str:
         """One expansion of one template of the wanted side."""
-        return rng.choice(self.held_out if held_out else self.train).sample(rng, **fields)
+        return self.pick(rng, held_out).sample(rng, **fields)
+
+
+def load_templates(kind: str) -> dict[str, PhraseSet]:
+    """The templates of a kind of text, by meaning; from templates/KIND.toml."""
+    return {name: PhraseSet(table["train"], table.get("held_out", ())) for name, table in read_templates(kind).items()}
+
+
+@cache
+def read_templates(kind: str) -> dict[str, dict[str, Any]]:
+    """The content of templates/KIND.toml."""
+    path = Path(__file__).parent / "templates" / f"{kind}.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def _parse(template: str, start: int) -> tuple[tuple[Sequence, ...], int]:

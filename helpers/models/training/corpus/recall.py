@@ -2,7 +2,7 @@
 
 import random
 
-from helpers.models.training.corpus.phrases import Phrase
+from helpers.models.training.corpus.phrases import load_templates
 from helpers.models.training.corpus.stories import tell_story
 from helpers.models.training.corpus.words import ANIMALS, COLORS, PEOPLE, PLACES, THINGS
 from helpers.models.training.glossary import ASPECTS, load_glossary
@@ -18,27 +18,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "pet": tuple(ANIMALS),
     "gift": tuple(THINGS),
 }
-_FACT = [
-    Phrase(template)
-    for template in (
-        "[Remember|Note|Keep in mind|Important]: the {k} of {p} is {v}.",
-        "The {k} of {p} is {v}.",
-        "[Please remember|Remember] that the {k} of {p} is {v}.",
-        "{p} has the {k} {v}.",
-    )
-]
-_QUESTION = [
-    Phrase(template)
-    for template in (
-        "What is the {k} of {p}?",
-        "[Tell me|Say|Give me] the {k} of {p}.",
-        "[Which|What] {k} does {p} have?",
-        "[Question|Now the question|Q]: [what|What] is the {k} of {p}?",
-        "[Do you remember|Do you still know|I forgot] the {k} of {p}[?|.]",
-        "[According to the text|From the text above], what is the {k} of {p}?",
-    )
-]
-_LEAD = [Phrase("[Read this|Here is a text|Text|Read the text|Notes|Context|Document]{c}"), Phrase("")]
+_TEMPLATES = load_templates("recall")
 
 
 def ask(rng: random.Random, held_out: bool = False, distance_words: int = 60) -> list[Turn]:
@@ -60,18 +40,18 @@ def ask(rng: random.Random, held_out: bool = False, distance_words: int = 60) ->
     pieces = [before] if before else []
     spread = [distance_words // len(order)] * len(order)
     for (fact_kind, fact_person, fact_value), words in zip(order, spread, strict=True):
-        pieces.append(rng.choice(_FACT).sample(rng, k=fact_kind, p=fact_person, v=fact_value))
+        pieces.append(_TEMPLATES["fact"].sample(rng, k=fact_kind, p=fact_person, v=fact_value))
         filler = make_filler(rng, words)
         if filler:
             pieces.append(filler)
     turns = [
-        (rng.choice(_QUESTION).sample(rng, k=kind, p=person), f"The {kind} of {person} is {value}.")
+        (_TEMPLATES["question"].sample(rng, k=kind, p=person), f"The {kind} of {person} is {value}.")
         for kind, person, value in asked
     ]
     text = " ".join(pieces)
     if rng.random() < 0.2:
         return [(text, "I will remember it."), *turns]
-    lead = rng.choice(_LEAD).sample(rng, c=rng.choice((": ", ":\n", ".\n\n")))
+    lead = _TEMPLATES["lead"].sample(rng, c=rng.choice((": ", ":\n", ".\n\n")))
     question, answer = turns[0]
     return [(f"{lead}{text}{rng.choice((' ', chr(10), chr(10) * 2))}{question}", answer), *turns[1:]]
 
@@ -105,5 +85,5 @@ def _make_value(rng: random.Random, kind: str) -> str:
 def make_fact(rng: random.Random) -> tuple[str, str, str]:
     """A sentence with one fact, the question for it, and the value to be recalled."""
     kind, person, value = _make_facts(rng, 1)[0]
-    fact = rng.choice(_FACT).sample(rng, k=kind, p=person, v=value)
-    return fact, rng.choice(_QUESTION).sample(rng, k=kind, p=person), value
+    fact = _TEMPLATES["fact"].sample(rng, k=kind, p=person, v=value)
+    return fact, _TEMPLATES["question"].sample(rng, k=kind, p=person), value

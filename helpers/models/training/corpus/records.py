@@ -3,7 +3,7 @@
 import json
 import random
 
-from helpers.models.training.corpus.phrases import Phrase
+from helpers.models.training.corpus.phrases import load_templates
 from helpers.models.training.corpus.words import (
     ANIMALS,
     COLORS,
@@ -32,46 +32,14 @@ _STATUSES = ("ok", "open", "closed", "ready", "failed", "running", "done", "wait
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MODELS = ("llama-8b", "qwen3-8b", "course", "gpt-oss-20b", "llama-70b", "qwen3-32b")
 
-_INTRODUCTIONS = [
-    Phrase(template)
-    for template in (
-        "[Make|Write|Create|Give me|Return|Produce|Generate|Build|Output|Print|Show|Send|Provide|Form] "
-        "[a|one|the|some|] [JSON|json|JSON] [object|record|document|entry|data|line|output|] "
-        "[with|for|from|that has|containing|where|using|holding|of]{:} ",
-        "[Turn|Convert|Put|Format|Rewrite|Transform|Encode|Write|Express] "
-        "[this|these values|these fields|the following|the data|this record|these] "
-        "[into|as|to|in] [JSON|a JSON object|json|a JSON record|valid JSON|one JSON object]: ",
-        "[JSON|json|As JSON|In JSON|JSON please|JSON object|JSON record|To JSON|JSON only][:|,| for|] ",
-        "[Answer|Reply|Respond] [in|with|only in|only with] [JSON|json|a JSON object|valid JSON][:|.] ",
-        "[I need|I want|We need|Please give me|Can you give me|Please write|Could you make|Please make] "
-        "[a |one |the |][JSON|json] [object|record|entry|document] [with|for|where|of|from]{:} ",
-        "[Fill|Make|Write] [a|this|the] record [in|as] JSON[:| with| where] ",
-        "[Serialize|Serialise|Dump|Encode|Store] [this|these fields|the following|] [as|to] JSON: ",
-        "[Fields|Data|Values|Record|Input|Given]: ",
-        "",
-    )
-]
-_ENDINGS = [
-    Phrase(template)
-    for template in (
-        "[. | | - ][Answer|Reply|Write it|Return it|Give it|Respond|Format it|Show it] [as|in|only as|as valid] JSON.",
-        "[. | ][Make|Turn|Put|Write] [it|this|that|these] [into|as|in|to] [a JSON object|JSON|a JSON record].",
-        " as [JSON|a JSON object|json][.|]",
-        ". [JSON only|Only JSON|JSON please|Nothing but JSON|No other text].",
-        "\n[JSON|As JSON|Give me the JSON|Return JSON|Convert to JSON|Now the JSON|Write the JSON object][:|.|]",
-    )
-]
-_HELD_OUT_INTRODUCTIONS = [
-    Phrase("[Compose|Prepare] a JSON [object|record] [with|from]: "),
-    Phrase("Represent [the following|this] as JSON: "),
-    Phrase("Would you write [a JSON object|JSON] with "),
-    Phrase("JSON, please, for "),
-]
+_TEMPLATES = load_templates("records")
+# Common ways stand twice: they come twice as often.
 _BINDINGS = (
-    "{k}: {v}", "{k} = {v}", "{k}={v}", "{k} is {v}", "{k} {v}", "the {k} is {v}", "{k} set to {v}", '"{k}": "{v}"', "{k} -> {v}",
-    "{k}:{v}", "a {k} of {v}", '{k} "{v}"', "{k} being {v}", "{k} equal to {v}", "{v} as {k}", "{v} for {k}", "'{k}': '{v}'",
-    "{k}: {v}", "{k} = {v}", "{k} '{v}'", "{k} equals {v}", "{k} should be {v}", "key {k} with value {v}", "{k} => {v}", "{k} | {v}",
-)  # fmt: skip
+    *("{k}: {v}", "{k} = {v}", "{k}={v}", "{k} is {v}", "{k} {v}", "the {k} is {v}", "{k} set to {v}"),
+    *('"{k}": "{v}"', "{k} -> {v}", "{k}:{v}", "a {k} of {v}", '{k} "{v}"', "{k} being {v}", "{k} equal to {v}"),
+    *("{v} as {k}", "{v} for {k}", "'{k}': '{v}'", "{k}: {v}", "{k} = {v}", "{k} '{v}'", "{k} equals {v}"),
+    *("{k} should be {v}", "key {k} with value {v}", "{k} => {v}", "{k} | {v}"),
+)
 _HELD_OUT_BINDINGS = ("{k} must be {v}", "{k} := {v}", "for {k} use {v}", "{k} - {v}")
 _SEPARATORS = (", ", ", ", "; ", "\n", "\n- ", " and ", ", and ", " | ", ". ", "\n* ")
 
@@ -98,7 +66,7 @@ def ask_for(rng: random.Random, record: Record, held_out: bool = False) -> Turn:
         body = separator.join(pairs)
         if separator.startswith("\n"):
             body = separator + body if rng.random() < 0.7 else body
-    introduction = rng.choice(_HELD_OUT_INTRODUCTIONS if held_out else _INTRODUCTIONS)
+    introduction = _TEMPLATES["introductions"].pick(rng, held_out)
     colon = rng.choice(("", "", ":"))
     text = " ".join(introduction.sample(rng, **{":": colon}).split(" "))
     while "  " in text:
@@ -107,7 +75,7 @@ def ask_for(rng: random.Random, record: Record, held_out: bool = False) -> Turn:
         text = text.rstrip(" ")
     request = text + body
     if not introduction.template or "JSON" not in text.upper() or rng.random() < 0.08:
-        request += rng.choice(_ENDINGS).sample(rng)
+        request += _TEMPLATES["endings"].sample(rng)
     elif rng.random() < 0.25:
         request += rng.choice((".", "?", " please", " Please."))
     if rng.random() < 0.1 and request[1:2].islower():
@@ -133,7 +101,7 @@ def _invent_key(rng: random.Random) -> str:
     if draw < 0.65:
         return f"{rng.choice(COMMON)}_{rng.choice(COMMON)}"
     if draw < 0.75:
-        return f"{invent_word(rng, 1)}_{rng.choice(COMMON + [invent_word(rng, 1)])}"
+        return f"{invent_word(rng, 1)}_{rng.choice([*COMMON, invent_word(rng, 1)])}"
     if draw < 0.85:
         return f"{rng.choice(COMMON)}{rng.choice(COMMON).capitalize()}"
     return rng.choice(COMMON + THINGS)

@@ -2,85 +2,15 @@
 
 import random
 
-from helpers.models.training.corpus import questions
-from helpers.models.training.corpus.phrases import Phrase
+from helpers.models.training.corpus.phrases import load_templates
 from helpers.models.training.corpus.words import invent_word
-from helpers.models.training.glossary import Term, load_glossary
+from helpers.models.training.glossary import ASPECTS, Term, load_glossary
 
 Turn = tuple[str, str]
 
 UNKNOWN_ANSWER = "I do not know that term. Ask me about LLM inference."
 
-_ASPECT_FRAMES = {"what": questions.WHAT, "why": questions.WHY, "measure": questions.MEASURE}
-_IT_FRAMES = {"what": questions.WHAT_IT, "why": questions.WHY_IT, "measure": questions.MEASURE_IT}
-_BEFORE = [
-    Phrase(template)
-    for template in (
-        "[Hi|Hello|Hey|Good morning][,|!|.] ",
-        "[Quick|Short|Simple|Stupid|Another|One more] question[:|.] ",
-        "[Please|Pls]: ",
-        "[Next|OK|Okay|Well|So|And|Right|Now], ",
-        "[I am|I'm] [reading about|learning|new to|studying|using|a beginner in] [vLLM|llama.cpp|SGLang|Ollama|LLM serving|inference]. ",
-        "[We|I] [run|use|deploy|serve] [Ollama|vLLM|llama.cpp|SGLang|a model|a chatbot|Llama 8B] on [a laptop|a DGX Spark|one GPU|a server]. ",
-        "[For my exam|For the course|For a report|For a talk]: ",
-        "[In|With|On|For] [vLLM|llama.cpp|SGLang|TensorRT-LLM|Ollama|a DGX Spark|an inference server|practice|LLM serving]: ",
-        "[In|With|On|For] [vLLM|llama.cpp|SGLang|TensorRT-LLM|Ollama|a DGX Spark|an inference server|LLM serving], ",
-        "[My server is slow|The GPU is busy|We have many users|I build a chat app|I have 128 GB of memory]. ",
-        "[Thanks|Great|Nice|Got it|Cool][.|!] ",
-    )
-]
-_AFTER = [
-    Phrase(template)
-    for template in (
-        " [Please|please|Thanks|thanks|Thank you][.|!|]",
-        " [Keep it short|In one sentence|One sentence please|Be brief|Short answer please][.|]",
-        " [I am a beginner|I am new to this|It is for my report|I have no idea|I am curious|Asking for a friend][.|]",
-        " [Just the main point|Only the facts|A short answer is fine][.|]",
-    )
-]
-_INSIDE = [
-    Phrase(template)
-    for template in (
-        " [in|with|for|on] [vLLM|SGLang|llama.cpp|TensorRT-LLM|Ollama|a DGX Spark|a server|an engine|production|LLM serving|inference]",
-        " [in one sentence|in short|in practice|in general|for LLMs|for a language model|these days|on a small machine|for a chatbot]",
-        " when [many users come|I serve a model|prompts are long|the server is busy|memory is short]",
-    )
-]
-_COMPARE = [
-    Phrase(template)
-    for template in (
-        "What is the difference between {X} and {Y}?",
-        "[Compare|Explain|Define] {X} and {Y}.",
-        "How {does} {X} differ from {Y}?",
-        "[Is|Are] {X} the same as {Y}?",
-        "{x} vs {y}[?|]",
-        "What {is} {X} and what is {Y}?",
-        "[Tell me about|Describe] {X} and {Y}.",
-    )
-]
-_SEARCH = [
-    Phrase(template)
-    for template in (
-        "[Which|What] term [means|fits|describes] this: it {tail}?",
-        "What do we call [the thing|something|what] that {tail}?",
-        "Which term [is this|do I look for]? It {tail}.",
-        "[Name the term|Find the term|Guess the term]: it {tail}.",
-        "What {tail}?",
-    )
-]
-_HINTED = [
-    Phrase(template)
-    for template in (
-        "[What|How] [does|do|has] {X} [have to do with|do about|do with|relate to] {h}?",
-        "{X}[: | and |, ]{h}?",
-        "[Tell me|I heard something|Explain|What is that] about {h} [in|with|and|of] {X}[.|]",
-        "[Is|Are] {X} [about|linked to|related to] {h}?",
-        "How are {h} and {X} [related|connected|linked]?",
-        "[Which|What] {h} [does|do|has|is] {X}?",
-        "[Why|How|What|Where|When|Does|Can] {X} {h}?",
-        "[How|Why|What about|Where is] {h} [in|for|with|of] {X}?",
-    )
-]
+_TEMPLATES = load_templates("terms")
 _SMALL_WORDS = frozenset(
     [
         "the",
@@ -107,39 +37,28 @@ _SMALL_WORDS = frozenset(
         "should",
     ]
 )
-_UNKNOWN_WORDS = [
-    "banana",
-    "violin",
-    "tulip",
-    "penguin",
-    "sonnet",
-    "photosynthesis",
-    "cricket",
-    "democracy",
-    "the moon",
-    "a bicycle",
-    "cheese",
-    "gravity",
-    "an umbrella",
-    "the French Revolution",
-    "a giraffe",
-    "bread",
-    "tennis",
-    "a volcano",
-    "jazz",
-    "the Nile",
-    "an onion",
-    "inflation",
-    "a haiku",
-    "a piano",
-    "soccer",
-]
+_UNKNOWN_WORDS = (
+    *(
+        "banana",
+        "violin",
+        "tulip",
+        "penguin",
+        "sonnet",
+        "photosynthesis",
+        "cricket",
+        "democracy",
+        "the moon",
+        "a bicycle",
+    ),
+    *("cheese", "gravity", "an umbrella", "the French Revolution", "a giraffe", "bread", "tennis", "a volcano", "jazz"),
+    *("the Nile", "an onion", "inflation", "a haiku", "a piano", "soccer"),
+)
 
 
 def ask(rng: random.Random, held_out: bool = False) -> list[Turn]:
     """One or two turns about terms; with `held_out`, one question of one aspect in a frame kept out of training."""
     if held_out:
-        term, aspect = rng.choice(load_glossary()), rng.choice(list(_ASPECT_FRAMES))
+        term, aspect = rng.choice(load_glossary()), rng.choice(ASPECTS)
         return [ask_about(rng, term, aspect, held_out=True)]
     draw = rng.random()
     if draw < 0.80:
@@ -162,12 +81,12 @@ def ask_about(rng: random.Random, term: Term, aspect: str, held_out: bool = Fals
     draw = 1.0 if held_out else rng.random()
     if draw < 0.07:
         hint = _take_hint(rng, term, aspect)
-        question = rng.choice(_HINTED).sample(rng, X=name, h=hint)
+        question = _TEMPLATES["hinted"].sample(rng, X=name, h=hint)
     elif draw < 0.14:
-        mention = questions.MENTION.sample(rng, X=name, x=bare)
-        question = f"{mention} {_IT_FRAMES[aspect].sample(rng)}"
+        mention = _TEMPLATES["mention"].sample(rng, X=name, x=bare)
+        question = f"{mention} {_TEMPLATES[aspect + '_it'].sample(rng)}"
     else:
-        question = _ASPECT_FRAMES[aspect].sample(rng, held_out, X=name, x=bare, **_verbs(rng, term, name))
+        question = _TEMPLATES[aspect].sample(rng, held_out, X=name, x=bare, **_verbs(rng, term, name))
     return _roughen(rng, _surround(rng, question)), term.sentences[aspect]
 
 
@@ -202,13 +121,13 @@ def _verbs(rng: random.Random, term: Term, name: str) -> dict[str, str]:
 
 
 def _ask_one(rng: random.Random) -> Turn:
-    return ask_about(rng, rng.choice(load_glossary()), rng.choice(list(_ASPECT_FRAMES)))
+    return ask_about(rng, rng.choice(load_glossary()), rng.choice(ASPECTS))
 
 
 def _ask_both(rng: random.Random) -> Turn:
     term = rng.choice(load_glossary())
     name, bare = name_in_question(rng, term)
-    question = questions.BOTH.sample(rng, X=name, x=bare, **_verbs(rng, term, name))
+    question = _TEMPLATES["both"].sample(rng, X=name, x=bare, **_verbs(rng, term, name))
     return _roughen(rng, _surround(rng, question)), f"{term.sentences['what']} {term.sentences['why']}"
 
 
@@ -217,7 +136,7 @@ def _compare(rng: random.Random) -> Turn:
     name, bare = name_in_question(rng, first)
     other, other_bare = name_in_question(rng, second)
     fields = {"X": name, "x": bare, "Y": other, "y": other_bare, **_verbs(rng, first, name)}
-    question = rng.choice(_COMPARE).sample(rng, **fields)
+    question = _TEMPLATES["compare"].sample(rng, **fields)
     return _roughen(rng, question), f"{first.sentences['what']} {second.sentences['what']}"
 
 
@@ -227,7 +146,7 @@ def _search(rng: random.Random) -> Turn:
     start = sentence.lower().index(term.name.lower()) + len(term.name)
     tail = sentence[start:].strip().rstrip(".")
     answer = f"{term.article} {term.name}".strip()
-    return rng.choice(_SEARCH).sample(rng, tail=tail), f"That {'are' if term.plural else 'is'} {answer}."
+    return _TEMPLATES["search"].sample(rng, tail=tail), f"That {'are' if term.plural else 'is'} {answer}."
 
 
 def _ask_unknown(rng: random.Random) -> Turn:
@@ -236,21 +155,20 @@ def _ask_unknown(rng: random.Random) -> Turn:
         if rng.random() < 0.6
         else f"{rng.choice(('a', 'the', ''))} {invent_word(rng)}".strip()
     )
-    frames = rng.choice(list(_ASPECT_FRAMES.values()))
-    question = frames.sample(rng, X=word, x=word, **{"is": "is", "does": "does"})
+    question = _TEMPLATES[rng.choice(ASPECTS)].sample(rng, X=word, x=word, **{"is": "is", "does": "does"})
     return _roughen(rng, question), UNKNOWN_ANSWER
 
 
 def _surround(rng: random.Random, question: str) -> str:
     if rng.random() < 0.1 and question.endswith("?"):
-        question = f"{question[:-1]}{rng.choice(_INSIDE).sample(rng)}?"
+        question = f"{question[:-1]}{_TEMPLATES['inside'].sample(rng)}?"
     if rng.random() < 0.15:
-        before = rng.choice(_BEFORE).sample(rng)
+        before = _TEMPLATES["before"].sample(rng)
         if before.endswith(", ") and question[1:2].islower():
             question = question[0].lower() + question[1:]
         question = before + question
     if rng.random() < 0.1:
-        question += rng.choice(_AFTER).sample(rng)
+        question += _TEMPLATES["after"].sample(rng)
     return question
 
 
