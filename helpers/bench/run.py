@@ -57,10 +57,12 @@ class Run:
     def records(self) -> list[RequestRecord]:
         """All repeats' records on one clock, as if one had followed the other at once."""
         joined: list[RequestRecord] = []
-        offset_s = 0.0
-        for repeat in self.repeats:
-            joined.extend(_shifted(record, offset_s) for record in repeat)
-            offset_s += span_s(repeat)
+        end_s = 0.0
+        for number, repeat in enumerate(self.repeats):
+            begin_s = min((record.sent_s for record in repeat if record.sent_s is not None), default=0.0)
+            shift_s = end_s - begin_s if number else 0.0
+            joined.extend(_shifted(record, shift_s) for record in repeat)
+            end_s = begin_s + shift_s + span_s(repeat)
         return joined
 
     @cached_property
@@ -182,14 +184,14 @@ class Run:
         )
 
 
-def _shifted(record: RequestRecord, offset_s: float) -> RequestRecord:
+def _shifted(record: RequestRecord, shift_s: float) -> RequestRecord:
     def later(time_s: float | None) -> float | None:
-        return None if time_s is None else time_s + offset_s
+        return None if time_s is None else time_s + shift_s
 
     return replace(
         record,
-        scheduled_s=record.scheduled_s + offset_s,
+        scheduled_s=record.scheduled_s + shift_s,
         sent_s=later(record.sent_s),
-        chunk_s=[time_s + offset_s for time_s in record.chunk_s],
+        chunk_s=[time_s + shift_s for time_s in record.chunk_s],
         done_s=later(record.done_s),
     )

@@ -12,34 +12,37 @@ if TYPE_CHECKING:
 
 
 def runs_table(runs: Sequence[Run]) -> "Table":
-    """One row a run; latencies in milliseconds, median and 99th percentile."""
+    """One row a run; latencies in milliseconds."""
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("load", no_wrap=True)
     columns = (
-        "requests",
-        "errors",
-        "in flight",
-        "TTFT ms",
-        "TPOT ms",
-        "ITL ms",
-        "e2e ms",
-        "tokens/s out",
-        "in",
+        "requests\n(failed)",
+        "in\nflight",
+        "TTFT\np50",
+        "\np99",
+        "TPOT\np50",
+        "ITL\np99",
+        "e2e\np50",
+        "tokens/s\nout",
+        "\nin",
         "valid",
     )
     for column in columns:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for run in runs:
         metrics = run.metrics
         table.add_row(
             run.label,
-            str(metrics.requests),
-            str(metrics.errors),
-            str(metrics.peak_in_flight),
-            *(_milliseconds(value) for value in (metrics.ttft_s, metrics.tpot_s, metrics.itl_s, metrics.e2e_s)),
+            f"{metrics.requests}" + (f" ({metrics.errors})" if metrics.errors else ""),
+            f"{metrics.peak_in_flight}",
+            _milliseconds(metrics.ttft_s, "p50"),
+            _milliseconds(metrics.ttft_s, "p99"),
+            _milliseconds(metrics.tpot_s, "p50"),
+            _milliseconds(metrics.itl_s, "p99"),
+            _milliseconds(metrics.e2e_s, "p50"),
             _rate(metrics.output_tokens_per_s),
             _rate(metrics.input_tokens_per_s),
             "yes" if run.valid else "no",
@@ -75,8 +78,8 @@ def client_error_line(client_error: dict[str, Any] | None, runs: Sequence[Run]) 
     )
 
 
-def _milliseconds(value: Distribution | None) -> str:
-    return "-" if value is None else f"{value.p50 * 1000:.1f} / {value.p99 * 1000:.1f}"
+def _milliseconds(value: Distribution | None, percentile: str) -> str:
+    return "-" if value is None else f"{getattr(value, percentile) * 1000:,.1f}"
 
 
 def _rate(value: float | None) -> str:

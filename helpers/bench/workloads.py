@@ -247,22 +247,17 @@ def _compose(tokens: TokenCounter, length: int, draw: random.Random, beginning: 
     room = length
     queue = list(beginning)
     while room > 0:
-        word = queue.pop(0) if queue else draw.choice(WORDS)
-        piece = f" {word}" if pieces else word
-        cost = tokens.piece(piece)
-        if cost > room:
-            candidates = draw.sample(WORDS, FITTING_TRIED) if pieces else []
-            fitting = [other for other in candidates if tokens.piece(f" {other}") == room]
-            if fitting:
-                pieces.append(f" {draw.choice(fitting)}")
+        space = " " if pieces else ""
+        piece = space + (queue.pop(0) if queue else draw.choice(WORDS))
+        if tokens.piece(piece) > room:
+            candidates = [space + word for word in draw.sample(WORDS, FITTING_TRIED)]
+            fitting = [other for other in candidates if tokens.piece(other) == room]
+            ended = not pieces or pieces[-1] == "."
+            if not fitting and ended:
                 break
-            if not pieces or pieces[-1].endswith("."):
-                break
-            pieces.append(".")
-            room -= tokens.piece(".")
-            continue
+            piece = draw.choice(fitting) if fitting else "."
         pieces.append(piece)
-        room -= cost
+        room -= tokens.piece(piece)
     return "".join(pieces)
 
 

@@ -133,9 +133,12 @@ class Answering:
         self.stream = bool(request.get("stream"))
         self.prompt_tokens = count_tokens(request, chat) + (TEMPLATE_TOKENS if chat else 0)
         config = self.mock.config
-        asked = request.get("max_tokens") or request.get("max_completion_tokens") or config.output_tokens
-        self.tokens = int(asked) if request.get("ignore_eos") else min(int(asked), config.output_tokens)
-        self.finish_reason = "length" if self.tokens == asked else "stop"
+        limit = request.get("max_tokens") or request.get("max_completion_tokens")
+        natural = config.output_tokens
+        self.tokens = (
+            natural if limit is None else int(limit) if request.get("ignore_eos") else min(int(limit), natural)
+        )
+        self.finish_reason = "length" if self.tokens == limit else "stop"
         self.usage_asked = bool((request.get("stream_options") or {}).get("include_usage"))
         self.writes_s: list[float] = []
         self.written = 0

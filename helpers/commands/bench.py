@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from helpers.config import ROOT
 from helpers.errors import UsageError
 
+TABLE_WIDTH = 100
+
 if TYPE_CHECKING:
     from rich.status import Status
 
@@ -163,23 +165,21 @@ def _print(result: "Sweep", compared: list[dict[str, Any]] | None, out: Path) ->
 
     from helpers.bench.table import client_error_line, remarks, runs_table
 
-    console = Console(highlight=False)
     target = result.runs[0].target
-    console.print(f"{target.name} at {target.url}, measured; latencies p50 / p99")
-    console.print(runs_table(result.runs))
+    print(f"{target.name} at {target.url}, measured; latencies in ms")
+    # A narrower table would lose its first column.
+    Console(highlight=False, width=max(Console().width, TABLE_WIDTH)).print(runs_table(result.runs))
     for line in remarks(result.runs):
-        console.print(f"note: {line}", markup=False)
-    console.print(client_error_line(result.runs[0].client_error, result.runs), markup=False)
+        print(f"note: {line}")
+    print(client_error_line(result.runs[0].client_error, result.runs))
     for row in compared or []:
         ratios = ", ".join(f"{name} x{row[name]:.2f}" for name in row if isinstance(row[name], float))
-        other = "" if row["same_workload"] else "; ANOTHER WORKLOAD"
-        console.print(
-            f"{row['load']} against {row['baseline']} ({row['baseline_origin']}{other}): {ratios}", markup=False
-        )
+        other = "" if row["same_workload"] else "; of another workload"
+        print(f"{row['load']} against {row['baseline']} ({row['baseline_origin']}{other}): {ratios}")
     if compared is not None:
         matched = "" if compared else "no load in common with the other bundle; "
-        console.print(f"{matched}the two were not interleaved: what the machine did in between is in the ratios")
-    console.print(f"bundle: {out}", markup=False)
+        print(f"{matched}the two were not interleaved: what the machine did in between is in the ratios")
+    print(f"bundle: {out}")
 
 
 def _calibrate(as_json: bool, console: Any) -> int:
