@@ -86,6 +86,9 @@ def _headline(answers: Sequence[tuple[Group, list[Answer]]]) -> str:
     wanted = [answer for answer in found if answer.need.question in ("Many users, most text", "One user, fastest text")]
     if not wanted:
         return "No valid run: nothing can be concluded yet."
+    if not any(answer.runner_up for answer in found):
+        figures = ", ".join(f"{a.need.quantity} {quantity(a.value, a.need.unit)}" for a in reversed(wanted))
+        return f"Only {wanted[0].winner} was measured ({figures}): a comparison needs a second engine or precision."
     sentences = []
     for answer in reversed(wanted):
         value = quantity(answer.value, answer.need.unit)

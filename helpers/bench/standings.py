@@ -1,21 +1,16 @@
 """A row for every engine of the course: its figures where it was run, what it needs where it was not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from helpers.bench.findings import NEEDS, comparable, prefill_rate
 from helpers.bench.groups import Group, variant_name
 from helpers.bench.published import older_stars
 from helpers.bench.stars import stars
+from helpers.engines.survey import survey_engines
 
-NEEDED = {
-    "llama.cpp": "the xllamacpp package, which comes with the course on Linux and macOS",
-    "vllm": "an NVIDIA GPU, or vLLM's CPU build in an environment of its own",
-    "sglang": "an NVIDIA GPU and SGLang's container",
-    "tensorrt-llm": "an NVIDIA GPU and TensorRT-LLM's container",
-    "ollama": "an installed Ollama",
-}
-"""Engine of the course -> what it takes to run it; any of them may also be attached to by its URL."""
+COURSE_ENGINES = ("llama.cpp", "vllm", "sglang", "tensorrt-llm", "ollama")
+"""The engines that task 12.1 compares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +36,15 @@ class EngineRow:
     older_stars: tuple[int, int] | None = None
 
 
-def engine_rows(groups: Sequence[Group], needed: Mapping[str, str] = NEEDED) -> list[EngineRow]:
-    """A row for each variant that was run, and one for each engine of the course that was not."""
+def engine_rows(groups: Sequence[Group]) -> list[EngineRow]:
+    """A row for each variant that was run, and one for each engine of the course that was not, with what it needs."""
     rows = [row for group in groups for row in _rows(group)]
-    run_engines = {row.engine for row in rows}
+    not_run = [engine for engine in COURSE_ENGINES if engine not in {row.engine for row in rows}]
+    needs = {state.engine: state.needs for state in survey_engines()}
     older = older_stars()
-    for engine, needs in needed.items():
-        if engine not in run_engines:
-            state = f"not-run: needs {needs}"
-            rows.append(EngineRow(engine, engine, "", state, older_stars=_pair(older.get(engine))))
+    for engine in not_run:
+        needed = needs[engine] or f"a run: ./course bench --engine {engine}"
+        rows.append(EngineRow(engine, engine, "", f"not-run: needs {needed}", older_stars=_pair(older.get(engine))))
     return rows
 
 

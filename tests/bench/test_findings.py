@@ -3,7 +3,7 @@ import pytest
 from helpers.bench.findings import answer_needs, paired_ratio, prefill_rate
 from helpers.bench.groups import group_runs
 from helpers.bench.run import Run
-from helpers.bench.standings import NEEDED, engine_rows
+from helpers.bench.standings import COURSE_ENGINES, engine_rows
 from tests.bench.samples import make_run
 
 
@@ -74,12 +74,17 @@ def test_recorded_runs_say_so() -> None:
 
 def test_every_engine_of_the_course_has_a_row() -> None:
     rows = engine_rows(group_runs([make_run(), make_run(precision="q8_0", tpot_s=0.01)]))
-    assert {row.engine for row in rows} == set(NEEDED)
+    assert {row.engine for row in rows} == set(COURSE_ENGINES)
     assert rows[0].state == "measured"
     missing = next(row for row in rows if row.engine == "sglang")
     assert missing.state == "not-run: needs an NVIDIA GPU and SGLang's container"
     assert missing.tpot_s is None
     assert missing.older_stars == (4, 4)
+
+
+def test_an_engine_that_could_run_needs_only_a_run() -> None:
+    row = next(row for row in engine_rows([]) if row.engine == "llama.cpp")
+    assert row.state == "not-run: needs a run: ./course bench --engine llama.cpp"
 
 
 def test_stars_compare_so_one_run_alone_has_none() -> None:

@@ -10,7 +10,7 @@ from helpers.bench.plots import timeline
 from helpers.bench.report import Report, Section, Table, render_html, render_markdown, write_report
 from helpers.bench.report_sections import build_report
 from helpers.bench.run import Run
-from helpers.bench.standings import NEEDED
+from helpers.bench.standings import COURSE_ENGINES
 from helpers.cli import main
 from helpers.errors import MissingError
 from tests.bench.samples import make_run
@@ -76,7 +76,7 @@ def test_every_engine_of_the_course_is_measured_or_says_what_it_needs(bundle: Pa
     table = section(report_of(bundle), "Every engine").table
     assert table
     states = {row[0].split()[0]: row[2] for row in table.rows}
-    assert set(states) == set(NEEDED)
+    assert set(states) == set(COURSE_ENGINES)
     assert states["llama.cpp"] == "measured"
     assert all(state.startswith("not-run: needs ") for engine, state in states.items() if engine != "llama.cpp")
 
@@ -120,6 +120,12 @@ def test_without_a_valid_run_nothing_is_concluded(tmp_path: Path) -> None:
     report = report_of(save(tmp_path / "broken", [make_run(error="connection refused")]))
     assert report.headline == "No valid run: nothing can be concluded yet."
     assert "<html" in render_html(report)
+
+
+def test_one_engine_alone_is_no_comparison(tmp_path: Path) -> None:
+    report = report_of(save(tmp_path / "alone", [make_run()]))
+    assert report.headline.startswith("Only llama.cpp f32 was measured (Output rate ")
+    assert "needs a second engine or precision" in report.headline
 
 
 def test_html_needs_nothing_from_elsewhere(bundle: Path) -> None:

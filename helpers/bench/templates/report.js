@@ -20,9 +20,10 @@ function drawFigures(figures) {
       }
       if (labels || layout.showlegend) {
         layout.showlegend = true;
-        layout.legend = { orientation: "h", x: 0, xanchor: "left", y: -0.16, yanchor: "top", yref: "paper" };
-        layout.height = (layout.height || 380) + 90;
+        layout.height += 90;
         layout.margin.b = 130;
+        const below = -72 / (layout.height - 48 - layout.margin.b);  // 72 px under the plot: past its axis title
+        layout.legend = { orientation: "h", x: 0, xanchor: "left", y: below, yanchor: "top", yref: "paper" };
       }
     }
     return layout;
