@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -24,6 +25,19 @@ def course(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "COURSE_CACHE": str(clone / "cache"), "COLUMNS": "160"}
     argv = [sys.executable, "-m", "helpers", *arguments]
     return subprocess.run(argv, cwd=clone, env=environment, check=False, capture_output=True, text=True)
+
+
+def fetch(url: str) -> bytes:
+    """The answer of a server that may not listen yet."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                return answer.read()
+        except urllib.error.URLError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def solve(clone: Path, old: str = "", new: str = "") -> None:
@@ -259,7 +273,7 @@ def test_lab_serves_the_learners_copy_on_loopback_only(clone: Path) -> None:
         # What it writes meanwhile must not fill the pipe.
         threading.Thread(target=server.stderr.read, daemon=True).start()
         url = f"http://127.0.0.1:{port}/api/contents/work/01_sample.ipynb?content=0&token=for-the-test"
-        assert json.load(urllib.request.urlopen(url, timeout=30))["type"] == "notebook"
+        assert json.loads(fetch(url))["type"] == "notebook"
         listening = {
             connection.laddr.ip
             for process in [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
