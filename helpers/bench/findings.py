@@ -27,7 +27,7 @@ class Need:
         figure: gives the figure from a run's metrics; None where it has none.
         unit: "s" or "tokens/s".
         lower_is_better: as for times.
-        at: "one" stream at the least load, "longest" prompt at the least load, or "best" load.
+        at: "one" stream, one stream with the "longest" prompt, or the "best" load.
     """
 
     question: str
@@ -152,13 +152,14 @@ def comparable(group: Group, need: Need) -> dict[str, Run]:
 
     Of several runs under one condition the last counts; for a need at the best load, the best.
     """
-    conditions: dict[tuple[int, ...], dict[str, Run]] = {}
+    conditions: dict[tuple[int, int], dict[str, Run]] = {}
     for run in group.runs:
         if not run.valid or run.concurrency is None:
             continue
         lengths = _lengths(run)
         if need.at != "best":
-            conditions.setdefault((*lengths, run.concurrency), {})[variant_name(run)] = run
+            if run.concurrency == 1:
+                conditions.setdefault(lengths, {})[variant_name(run)] = run
             continue
         best = conditions.setdefault(lengths, {})
         rate, name = need.figure(run.metrics) or 0.0, variant_name(run)
@@ -168,11 +169,9 @@ def comparable(group: Group, need: Need) -> dict[str, Run]:
         return {}
     points = Counter(_lengths(run) for run in group.runs)
 
-    def preference(condition: tuple[int, ...]) -> tuple[int, ...]:
-        load = -condition[2] if need.at != "best" else 0
+    def preference(lengths: tuple[int, int]) -> tuple[int, int]:
         # Where the length is not the question, that of the load sweep: the one with the most points.
-        length = condition[0] if need.at == "longest" else points[condition[0], condition[1]]
-        return len(conditions[condition]), load, length
+        return len(conditions[lengths]), lengths[0] if need.at == "longest" else points[lengths]
 
     return conditions[max(conditions, key=preference)]
 

@@ -21,7 +21,7 @@ ENGINE_COLUMNS = (
     "Engine",
     "Model",
     "State",
-    "TTFT p50, ms",
+    "One stream: TTFT p50, ms",
     "TPOT p50, ms",
     "Prefill, tokens/s",
     "Most output, tokens/s",
@@ -95,8 +95,8 @@ def _headline(answers: Sequence[tuple[Group, list[Answer]]]) -> str:
         sentence = answer.need.sentence.format(winner=answer.winner, value=value)
         if answer.runner_up and answer.shown and answer.runner_up_value:
             sentence += f" (next: {answer.runner_up}, {quantity(answer.runner_up_value, answer.need.unit)})"
-        elif answer.runner_up:
-            sentence += " (no difference shown)"
+        else:
+            sentence += " (no difference shown)" if answer.runner_up else " (the only one measured so)"
         sentences.append(f"{sentence}.")
     return " ".join(sentences)
 

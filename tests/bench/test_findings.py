@@ -64,6 +64,11 @@ def test_other_prompt_lengths_are_not_compared() -> None:
     assert all(answer.runner_up == "" for answer in answer_needs(group))
 
 
+def test_two_streams_are_not_one_user() -> None:
+    runs = [make_run(precision="f32", concurrency=2), make_run(precision="f16", concurrency=2)]
+    assert set(answers_of(runs)) == {"Many users, most text"}
+
+
 def test_recorded_runs_say_so() -> None:
     recorded = make_run(machine="another")
     recorded = Run(**{**{f: getattr(recorded, f) for f in recorded.__dataclass_fields__}, "origin": "recorded"})
