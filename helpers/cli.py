@@ -29,6 +29,7 @@ FIRST_SCREEN = (
     Command("lab", "open JupyterLab on your own copy of the labs", "./course lab 1"),
     Command("check", "check your lab: what holds, what does not, and why", "./course check 1"),
     Command("doctor", "what works on this machine, and what makes the rest work", "./course doctor"),
+    Command("serve", "the gateway: OpenAI and Ollama APIs in front of any engine", "./course serve --engine auto"),
 )
 MORE = (
     Command("test", "run the course's own tests", "./course test"),
@@ -36,6 +37,7 @@ MORE = (
     Command("reset", "restore one lab to its first state (your copy is kept beside it)", "./course reset 1"),
     Command("bench", "measure an engine or a URL under load", "./course bench --engine llama.cpp --concurrency 1,4"),
     Command("report", "merge and compare the bundles of several runs", "./course report runs/a runs/b"),
+    Command("keys", "who may use the gateway: add, list, revoke", "./course keys add alice"),
     Command("model", "the card of the course model, or its rebuild", "./course model"),
     Command("build", "make the notebooks from their masters", "./course build --check"),
     Command("clean", "give disk space back", "./course clean"),
