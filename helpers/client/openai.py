@@ -11,8 +11,7 @@ its own connection: connecting is no part of its times, and nothing is left to c
 """
 
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -20,7 +19,8 @@ import orjson
 
 from helpers.client import background
 from helpers.client.answers import Answer, error_message, quote, split_events
-from helpers.client.records import RequestRecord, Usage
+from helpers.client.records import RequestRecord
+from helpers.client.reply import Reply, Stream, request_failed
 from helpers.client.wire import Endpoint
 from helpers.errors import EngineFailed, UsageError
 
@@ -31,7 +31,6 @@ OPTIONS = (
     "grammar",
     "ignore_eos",
     "logit_bias",
-    "logprobs",
     "max_tokens",
     "min_p",
     "presence_penalty",
@@ -41,93 +40,18 @@ OPTIONS = (
     "seed",
     "stop",
     "temperature",
-    "tool_choice",
-    "tools",
     "top_k",
-    "top_logprobs",
     "top_p",
     "user",
 )
 """What a request may say; anything else an engine knows goes into `extra_body`."""
 
-CAUSES = {
-    400: "the request is not as this server wants it; its message says why",
-    401: "the server wants a key: Client(url, api_key=...) or COURSE_API_KEY",
-    403: "the key does not allow this",
-    404: "the URL or the model's name is wrong",
-    413: "the prompt is too large for this server",
-    429: "the server has more requests than it accepts",
-    503: "the server is still loading, or overloaded",
-}
 CONNECT_LIMIT_S = 10.0
 
 Messages = str | Sequence[dict[str, Any]]
 """A user's words, or OpenAI's list of {role, content}."""
 
 _numbers = itertools.count(1)
-
-
-class RequestFailed(EngineFailed):
-    """A request that got no whole answer.
-
-    Attributes:
-        record: what did arrive, and the HTTP status.
-    """
-
-    def __init__(self, what: str, cause: str, next_command: str, record: RequestRecord) -> None:
-        super().__init__(what, cause, next_command)
-        self.record = record
-
-    def __reduce__(self) -> Any:
-        return type(self), (self.what, self.cause, self.next_command, self.record)
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer. `str(reply)` is its text."""
-
-    record: RequestRecord
-
-    @property
-    def text(self) -> str:
-        """The words."""
-        return self.record.text
-
-    @property
-    def usage(self) -> Usage:
-        """Token counts as the server reported them."""
-        return self.record.usage
-
-    @property
-    def timings(self) -> dict[str, Any]:
-        """What the engine says of this request's times, in its own names."""
-        return self.record.engine_timings
-
-    @property
-    def finish_reason(self) -> str:
-        """`stop`: ended by itself; `length`: cut at max_tokens."""
-        return self.record.finish_reason
-
-    def __str__(self) -> str:
-        return self.record.text
-
-
-class Stream:
-    """An answer as it arrives: iterate it once, with `for` or `async for`.
-
-    Attributes:
-        record: grows while the words arrive, complete when they have ended.
-    """
-
-    def __init__(self, pieces: AsyncGenerator[str, None], record: RequestRecord) -> None:
-        self.record = record
-        self._pieces = pieces
-
-    def __iter__(self) -> Iterator[str]:
-        return background.iterate(self._pieces)
-
-    def __aiter__(self) -> AsyncIterator[str]:
-        return self._pieces
 
 
 class Client:
@@ -247,7 +171,7 @@ class Client:
         # Without a status there was no stream to be cut.
         answer.close(failure, given_up=record.status is None or failure.startswith("no end"))
         if record.error:
-            raise _failed(self.url, record)
+            raise request_failed(self.url, record)
 
     async def _first_model(self, session: Any) -> str:
         async with session.get(self.url + "/models") as response:
@@ -296,17 +220,6 @@ async def _whole(stream: Stream) -> Reply:
     async for _ in stream:
         pass
     return Reply(stream.record)
-
-
-def _failed(url: str, record: RequestRecord) -> RequestFailed:
-    status = record.status
-    if status is None:
-        cause, step = "the server is not running, or the URL is wrong", f"curl {url}/models"
-    elif status == 200:
-        cause, step = "the server broke off, or it is not an OpenAI-compatible server", ""
-    else:
-        cause, step = CAUSES.get(status, "the server's own fault" if status >= 500 else ""), ""
-    return RequestFailed(f"{url}: {record.error}", cause, step, record)
 
 
 def _messages(prompt: Messages, options: dict[str, Any]) -> list[dict[str, Any]]:

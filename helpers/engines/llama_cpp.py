@@ -4,8 +4,8 @@ Its traps, measured, and what is done about them:
 
 - OpenMP threads that spin starve everything else on shared cores: OMP_WAIT_POLICY=passive, one thread by default;
 - zero slots, impossible ports and a context beyond the model's are accepted and fail later: refused here;
-- every failed start is the same exception, its cause only in the log: `SYMPTOMS`;
-- a draft that does not fit is logged, and then served without: `REFUSALS`;
+- every failed start is the same exception, its cause only in the log: `SYMPTOMS` knows them;
+- a draft that does not fit is logged, and then served without: `REFUSALS` notices;
 - loading holds Python's lock, and ending with open streams hangs: a process of its own, ended by signal.
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from helpers.config import ROOT, read_settings
 from helpers.engines import metrics, probe
-from helpers.engines.failures import Symptom
+from helpers.engines.llama_cpp_log import REFUSALS, SYMPTOMS
 from helpers.engines.plan import LaunchPlan, ServeConfig
 from helpers.engines.ports import HOST
 from helpers.errors import MissingError, UsageError
@@ -32,76 +32,6 @@ SEQUENCE_LIMIT = 256
 EXPORTED = ("f16", "f32", "bf16", "q8_0")
 """Precisions that a directory is exported to; others come in .gguf files."""
 
-SYMPTOMS = (
-    Symptom(
-        r"couldn't bind HTTP server socket, hostname: \S+, port: (\d+)",
-        "port {0} is taken",
-        "another server started there meanwhile",
-        "launch again, or choose another port",
-    ),
-    Symptom(
-        r"failed to open GGUF file '(.+?)' \((.+?)\)",
-        "the model file {0} cannot be opened: {1}",
-        "a typing mistake, or a file that was moved",
-        "ls -l {0}",
-    ),
-    Symptom(
-        r"data is not within the file bounds|model is corrupted or incomplete|failed to read (?:tensor|key-value)",
-        "the model file is truncated",
-        "a download or a copy that was cut short",
-        "get the file again and compare its size",
-    ),
-    Symptom(
-        r"invalid magic characters: '(.*?)'|failed to read magic",
-        "the model file is not GGUF",
-        "it starts with {0!r}; llama.cpp reads only .gguf files",
-        "give a .gguf file, or a directory in Hugging Face layout, which is exported",
-    ),
-    Symptom(
-        r"unknown model architecture: '(.+?)'",
-        "this llama.cpp does not know the architecture {0}",
-        "a newer model than the engine",
-        "take another model",
-    ),
-    Symptom(
-        r"unknown pre-tokenizer type: '(.+?)'",
-        "this llama.cpp does not know the tokenizer {0}",
-        "a newer model than the engine",
-        "take another model",
-    ),
-    Symptom(
-        r"failed to load draft model, '(.+?)'",
-        "the draft model {0} cannot be loaded",
-        "it is damaged, or no draft for this engine",
-        "launch with speculation='none' to see whether the target alone loads",
-    ),
-    Symptom(
-        r"common_chat_templates_init: error: (.+)",
-        "the model's chat template cannot be read: {0}",
-        "a template that llama.cpp's Jinja does not understand",
-        "take another model, or correct tokenizer.chat_template",
-    ),
-    Symptom(
-        r"error loading model: (.+)",
-        "the model cannot be loaded: {0}",
-        "the file does not fit this engine",
-        "take another model, or export it again",
-    ),
-    Symptom(
-        r"failed to (?:allocate|create) (?:buffer|compute|memory|context|\w+ buffer).*",
-        "the engine ran out of memory",
-        "model and max_model_len x max_num_seqs are too large for this machine",
-        "lower max_model_len or max_num_seqs, or take a smaller precision",
-    ),
-)
-REFUSALS = (
-    Symptom(
-        r"failed to initialize speculative decoding context: (.+)",
-        "llama.cpp would serve without speculation: {0}",
-        "the draft does not fit the model or the kind of speculation",
-        "choose a draft made for this model, or speculation='none'",
-    ),
-)
 METRIC_NAMES = {
     "llamacpp:requests_processing": "requests_running",
     "llamacpp:requests_deferred": "requests_waiting",

@@ -13,7 +13,7 @@ import time
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from helpers.errors import EngineUnavailable, MissingError
 
@@ -26,6 +26,19 @@ STOP_LIMIT_S = 1.8
 
 LOG_TAIL_BYTES = 64 * 1024
 KEPT_LOGS = 20
+
+_pipes: "weakref.WeakSet[IO[bytes]]" = weakref.WeakSet()
+"""The pipes whose closing ends an engine."""
+
+
+def _close_pipes() -> None:
+    for pipe in _pipes:
+        pipe.close()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    # A forked copy (multiprocessing's workers) may outlive us, and would hold the pipe open.
+    os.register_at_fork(after_in_child=_close_pipes)
 
 
 class EngineProcess:
@@ -54,9 +67,10 @@ class EngineProcess:
                 start_new_session=True,  # Ctrl-C in a terminal or notebook reaches us, and we decide
             )
         # Runs when nobody holds this object any more, and at the interpreter's end.
-        self._end = weakref.finalize(self, _end, self._supervisor, os.getpid())
+        self._end = weakref.finalize(self, _end, self._supervisor)
         assert self._supervisor.stdin is not None
         assert self._supervisor.stdout is not None
+        _pipes.add(self._supervisor.stdin)
         self._supervisor.stdin.write(job.encode())
         self._supervisor.stdin.flush()
         answer = json.loads(self._supervisor.stdout.readline() or '{"error": "its supervisor did not start"}')
@@ -111,9 +125,7 @@ def _open_log(log: Path) -> BinaryIO:
         raise MissingError(f"the engine's log {log} cannot be written", str(error)) from error
 
 
-def _end(supervisor: "subprocess.Popen[bytes]", owner: int) -> None:
-    if os.getpid() != owner:
-        return  # a forked copy of the launcher does not own the engine
+def _end(supervisor: "subprocess.Popen[bytes]") -> None:
     assert supervisor.stdin is not None
     assert supervisor.stdout is not None
     with contextlib.suppress(BrokenPipeError):  # the supervisor may be gone already, and the engine with it

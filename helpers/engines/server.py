@@ -16,7 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from helpers.client.openai import Client, Messages, Reply, RequestFailed
+from helpers.client.openai import Client, Messages
+from helpers.client.reply import Reply, RequestFailed
 from helpers.config import read_settings
 from helpers.engines import probe
 from helpers.engines.adapter import Adapter
@@ -65,6 +66,7 @@ class Server:
         self.url = url
         self.backend = backend
         self.plan = plan
+        self.api_key = api_key
         self.client = Client(url, model, api_key)
         self._read_metrics = read_metrics
         self._process = process

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import pytest
 
 from helpers.client.mock import Faults, MockServer
-from helpers.client.openai import Client, RequestFailed
+from helpers.client.openai import Client
+from helpers.client.reply import RequestFailed
 from helpers.errors import EngineFailed, UsageError
 
 SSE = "Content-Type: text/event-stream"

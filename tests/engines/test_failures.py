@@ -1,7 +1,7 @@
 import pytest
 
 from helpers.engines.failures import explain, last_words
-from helpers.engines.llama_cpp import REFUSALS, SYMPTOMS
+from helpers.engines.llama_cpp_log import REFUSALS, SYMPTOMS
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,15 @@ def test_a_forked_copy_of_the_owner_leaves_it_running(tmp_path: Path) -> None:
     assert done.stdout.split()[1] == "None"
 
 
+def test_a_forked_copy_that_outlives_its_owner_does_not_keep_it(tmp_path: Path) -> None:
+    ending = (
+        "child = os.fork()\nif child == 0:\n    os.close(1)\n    time.sleep(6)\nos.kill(os.getpid(), signal.SIGKILL)"
+    )
+    argv = [sys.executable, "-c", OWNER + ending, str(tmp_path / "log"), *fake_argv(0)]
+    owner = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    assert until(lambda: is_gone(int(owner.stdout)), 5.0)
+
+
 @pytest.mark.parametrize(
     "ending",
     [
