@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import cast
 
 from helpers.api.refusal import UpstreamFailure
-from helpers.client import wire
+from helpers.client import pool, wire
 
 READ_AHEAD_BYTES = 256 * 1024
 """An upstream may be this far ahead of the client before it has to wait."""
@@ -134,7 +134,7 @@ class Connection(wire.Connection):
             self._wake()
 
 
-class Pool(wire.Pool):
+class Pool(pool.Pool):
     """The connections to one URL."""
 
     connection_type = Connection
@@ -151,7 +151,7 @@ class Pool(wire.Pool):
             try:
                 connection = cast(Connection, await self.take())
             except OSError as error:  # TimeoutError is one
-                why = wire.describe_failure(error, self.endpoint, self.connect_timeout_s)
+                why = pool.describe_failure(error, self.endpoint, self.connect_timeout_s)
                 raise UpstreamFailure("connect", why) from error
             kept = connection.used
             connection.wait_at_most(phase, limit_s)
