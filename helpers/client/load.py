@@ -17,8 +17,13 @@ from typing import Any
 import orjson
 
 from helpers.client.answers import read_answer
+from helpers.client.pool import Pool, describe_failure
 from helpers.client.records import RequestRecord
-from helpers.client.wire import Endpoint, Exchange, Pool, describe_failure
+from helpers.client.wire import Endpoint, Exchange
+
+SETTLE_S = 0.05
+"""Pause after opening the connections of a closed loop. The kernel says they stand before the server has accepted
+them, and a client cannot see when it has; without the pause the first TTFTs hold that work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +156,7 @@ async def closed_loop(
 ) -> None:
     """Keep `concurrency` requests in flight until all are sent: each stream sends when its last answer has ended."""
     await client.pool.open(min(concurrency, len(requests)))
+    await asyncio.sleep(SETTLE_S)
     waiting = iter(requests)
 
     async def stream() -> None:

@@ -8,7 +8,6 @@ All tokens of all streams wait in one heap with one timer: a timer per token wou
 
 import asyncio
 import heapq
-import random
 from collections import deque
 from dataclasses import asdict
 from time import perf_counter
@@ -17,12 +16,12 @@ from typing import Any, cast
 import httptools
 import orjson
 
-from helpers.client.mock import MockConfig, TrueRequest
-from helpers.client.mock_words import TEMPLATE_TOKENS, Script, answer_text, count_tokens
+from helpers.client.mock import MockConfig
+from helpers.client.mock_answering import Answering
+from helpers.client.mock_words import Script
 
 KEPT_REQUESTS = 20_000
 
-STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 FOREIGN_PAGE = b"<!doctype html><title>It works!</title><p>This is another kind of server."
 
 
@@ -121,116 +120,6 @@ class Mock:
         return "".join(f"llamacpp:{name} {value}\n" for name, value in values.items())
 
 
-class Answering:
-    """One completion being answered."""
-
-    def __init__(self, connection: "MockConnection", request: dict[str, Any], chat: bool, request_id: str) -> None:
-        self.received_s = perf_counter()
-        self.connection = connection
-        self.mock = connection.mock
-        self.request_id = request_id
-        self.chat = chat
-        self.stream = bool(request.get("stream"))
-        self.prompt_tokens = count_tokens(request, chat) + (TEMPLATE_TOKENS if chat else 0)
-        config = self.mock.config
-        limit = request.get("max_tokens") or request.get("max_completion_tokens")
-        natural = config.output_tokens
-        self.tokens = (
-            natural if limit is None else int(limit) if request.get("ignore_eos") else min(int(limit), natural)
-        )
-        self.finish_reason = "length" if self.tokens == limit else "stop"
-        self.usage_asked = bool((request.get("stream_options") or {}).get("include_usage"))
-        self.writes_s: list[float] = []
-        self.written = 0
-        self.due_s = 0.0
-        self.outcome = "open"
-        self.fault = self._draw_fault(self.mock.served + self.mock.in_flight)
-        self._last_scheduled = False
-
-    def _draw_fault(self, number: int) -> str:
-        faults = self.mock.config.faults
-        draw = random.Random(f"{faults.seed}-{number}").random()
-        for name in ("error", "stall", "drop", "malformed", "empty"):
-            rate = getattr(faults, f"{name}_rate")
-            if draw < rate:
-                return name
-            draw -= rate
-        return ""
-
-    def truth(self) -> TrueRequest:
-        """This request's line in the book."""
-        return TrueRequest(self.request_id, self.received_s, self.writes_s, self.written, self.outcome)
-
-    def step(self) -> bool:
-        """Do what is due; True if more is to come, at `due_s`."""
-        if self.fault == "error":
-            self._end("error")
-            self.connection.reply_error(self.mock.config.faults.error_status, "the mock server was told to fail")
-            return False
-        if not self.stream:
-            return self._step_plain()
-        if self.fault == "empty":
-            self._end("empty")
-            self.connection.write(STREAM_HEAD + self.mock.script.end + b"0\r\n\r\n")
-            return False
-        if self.fault and self.written >= self.tokens // 2:
-            return self._step_fault()
-        return self._step_token()
-
-    def _step_plain(self) -> bool:
-        """A plain answer goes out when its last token would have."""
-        if not self._last_scheduled:
-            self._last_scheduled = True
-            self.due_s += (self.tokens - 1) * self.mock.config.gap_s
-            return True
-        self.writes_s.append(perf_counter())
-        self.written = self.tokens
-        self._end("ok")
-        self.connection.reply_json(
-            self.mock.script.plain_answer(
-                self.chat, answer_text(self.tokens), self.finish_reason, self.prompt_tokens, self.tokens
-            )
-        )
-        return False
-
-    def _step_fault(self) -> bool:
-        if self.fault == "stall":
-            self.fault = ""
-            self.due_s += self.mock.config.faults.stall_s
-            return True
-        if self.fault == "malformed":
-            self.fault = ""
-            piece = b'data: {"choices": [{"delta": {"content": "bro\n\n'
-            self.connection.write(b"%x\r\n%s\r\n" % (len(piece), piece))
-            return self._step_token(outcome="malformed")
-        self._end("dropped")
-        self.connection.close()
-        return False
-
-    def _step_token(self, outcome: str = "ok") -> bool:
-        script = self.mock.script
-        count = min(self.mock.config.faults.coalesce, self.tokens - self.written)
-        out = [] if self.written else [STREAM_HEAD, script.opening(self.chat)]
-        out.extend(script.token(self.chat, number) for number in range(self.written, self.written + count))
-        self.written += count
-        if self.written >= self.tokens:
-            out.append(script.ending(self.chat, self.finish_reason))
-            if self.usage_asked:
-                out.append(script.usage(self.prompt_tokens, self.tokens))
-            out.extend((script.end, b"0\r\n\r\n"))
-            self._end(outcome)
-        data = b"".join(out)
-        self.writes_s.append(perf_counter())
-        self.connection.write(data)
-        following = min(self.mock.config.faults.coalesce, self.tokens - self.written)
-        self.due_s += following * self.mock.config.gap_s
-        return self.outcome == "open"
-
-    def _end(self, outcome: str) -> None:
-        self.mock.end(self, outcome)
-        self.connection.answering = None
-
-
 class MockConnection(asyncio.Protocol):
     """One client's connection: requests in, one at a time."""
 
@@ -280,7 +169,10 @@ class MockConnection(asyncio.Protocol):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        """httptools: the request is whole."""
+        """httptools: the request is whole. Stamp it; it is looked at when all sockets have been read."""
+        self.mock.loop.call_soon(self._handle, perf_counter())
+
+    def _handle(self, received_s: float) -> None:
         path = self._url.split(b"?")[0].decode("latin-1")
         if self.mock.config.faults.foreign and path not in ("/truth", "/reset"):
             self._reply(200, b"text/html", FOREIGN_PAGE)
@@ -290,11 +182,16 @@ class MockConnection(asyncio.Protocol):
         except orjson.JSONDecodeError as error:
             self.reply_error(400, f"the body is no JSON: {error}")
             return
-        self._route(path, request)
+        if not isinstance(request, dict):
+            self.reply_error(400, "the body is no JSON object")
+            return
+        self._route(path, request, received_s)
 
-    def _route(self, path: str, request: dict[str, Any]) -> None:
+    def _route(self, path: str, request: dict[str, Any], received_s: float) -> None:
         if path in ("/v1/chat/completions", "/v1/completions"):
-            self.answering = Answering(self, request, path.startswith("/v1/chat"), self._request_id)
+            if self._transport is None:
+                return  # the client left before its request was looked at
+            self.answering = Answering(self, request, path.startswith("/v1/chat"), self._request_id, received_s)
             self.mock.begin(self.answering)
         elif path == "/v1/models":
             self.reply_json({"object": "list", "data": [{"id": self.mock.config.model, "object": "model"}]})

@@ -17,9 +17,9 @@ TABLE_WIDTH = 100
 if TYPE_CHECKING:
     from rich.status import Status
 
+    from helpers.bench.measuring import Progress
     from helpers.bench.results import Sweep
     from helpers.bench.run import Run
-    from helpers.bench.runner import Progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("bench needs --url or --engine", "", "./course bench --engine llama.cpp --concurrency 1,4")
     from helpers.bench.bundle import load_bundle
     from helpers.bench.calibrate import cached_client_error, calibrate
-    from helpers.bench.runner import Interrupted, sweep
+    from helpers.bench.measuring import Interrupted
+    from helpers.bench.runner import sweep
     from helpers.bench.workloads import unique_prompts
 
     shapes = _shapes(arguments)

@@ -9,9 +9,10 @@ import pytest
 from helpers.bench.arrivals import ClosedLoop, ConstantRate
 from helpers.bench.bundle import load_bundle
 from helpers.bench.drive import drive
+from helpers.bench.measuring import Interrupted, Progress
 from helpers.bench.results import Comparison, Sweep, figure, past_the_knee
 from helpers.bench.run import Run
-from helpers.bench.runner import Interrupted, Progress, compare, measure, sweep
+from helpers.bench.runner import compare, measure, sweep
 from helpers.bench.workloads import given_prompts, unique_prompts
 from helpers.client.mock import MockServer
 from helpers.errors import EngineFailed, UsageError
@@ -57,7 +58,7 @@ def test_no_prompt_is_sent_twice_even_by_later_runs(monkeypatch: pytest.MonkeyPa
         sent.extend(prompt.messages[0]["content"] for prompt in arguments[2])
         drive(*arguments, **options)
 
-    monkeypatch.setattr("helpers.bench.runner.drive", spy)
+    monkeypatch.setattr("helpers.bench.measuring.drive", spy)
     for _ in range(2):
         measure(mock, unique_prompts(20, 1, seed=77), ClosedLoop(2), 4, warmup=2, repeats=2)
     assert len(sent) == len(set(sent)) == 2 * (2 + 2 * 4)
