@@ -11,6 +11,8 @@ from helpers.client.loop import new_event_loop
 
 Result = TypeVar("Result")
 
+CANCEL_LIMIT_S = 2.0
+
 
 @functools.cache
 def _loop(process: int) -> asyncio.AbstractEventLoop:
@@ -22,11 +24,21 @@ def _loop(process: int) -> asyncio.AbstractEventLoop:
 
 def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine on the private loop and wait for it; an interrupt here cancels it there."""
-    future = asyncio.run_coroutine_threadsafe(coroutine, _loop(os.getpid()))
+    ended = threading.Event()
+
+    async def body() -> Result:
+        try:
+            return await coroutine
+        finally:
+            ended.set()
+
+    future = asyncio.run_coroutine_threadsafe(body(), _loop(os.getpid()))
     try:
         return future.result()
     except BaseException:
         future.cancel()
+        # A cancelled future says nothing of its task, which must have let go of what it uses before anyone else does.
+        ended.wait(CANCEL_LIMIT_S)
         raise
 
 

@@ -1,5 +1,7 @@
 import asyncio
+import os
 import pickle
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from helpers.client.mock import Faults, MockServer
 from helpers.client.openai import Client
 from helpers.client.reply import RequestFailed
 from helpers.errors import EngineFailed, UsageError
+from tests.engines.conftest import until
 
 SSE = "Content-Type: text/event-stream"
 
@@ -101,10 +104,7 @@ def test_leaving_a_stream_stops_the_server(mock: MockServer) -> None:
     assert stream.record.text
     assert stream.record.done_s is not None
     # The server hears of it when its next write fails.
-    for _ in range(100):
-        if mock.truth().requests[0].outcome == "cancelled":
-            break
-    assert mock.truth().requests[0].outcome == "cancelled"
+    assert until(lambda: mock.truth().requests[0].outcome == "cancelled")
 
 
 @pytest.mark.parametrize(
@@ -134,6 +134,23 @@ def test_a_request_that_takes_too_long_is_given_up() -> None:
         with pytest.raises(RequestFailed, match=r"no end of the answer within 0\.3 s") as caught:
             Client(stalling.url, "mock", timeout_s=0.3).chat("hello")
         assert caught.value.record.text
+
+
+@pytest.mark.parametrize("form", ["chat", "stream"])
+def test_an_interrupt_ends_the_waiting_and_stops_the_server(form: str) -> None:
+    with MockServer(faults=Faults(stall_rate=1.0, stall_s=60.0), output_tokens=6, gap_s=0.0) as stalling:
+        client = Client(stalling.url, "mock")
+
+        def ask() -> None:
+            for _ in client.stream("hello") if form == "stream" else client.chat("hello").text:
+                pass
+
+        timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            ask()
+        timer.join()
+        assert until(lambda: stalling.truth().requests[0].outcome == "cancelled")
 
 
 @pytest.mark.parametrize(
