@@ -53,6 +53,13 @@ def test_nothing_measured_gives_an_empty_figure_not_an_error(name: str) -> None:
     assert isinstance(empty[name](), go.Figure)
 
 
+def test_load_curves_show_rate_ttft_and_knee_of_each_series() -> None:
+    traces = plots.load_curves({"a": POINTS}).data
+    assert [trace.yaxis for trace in traces] == ["y", "y2", "y2", "y"]
+    assert list(traces[1].y) == pytest.approx([point["ttft_s"]["p50"] * 1000 for point in POINTS])
+    assert list(traces[2].y) == pytest.approx([point["ttft_s"]["p90"] * 1000 for point in POINTS])
+
+
 def test_points_without_figures_are_left_out() -> None:
     blind = {**POINTS[0], "output_tokens_per_s": None, "ttft_s": None, "tpot_s": None}
     assert len(plots.load_curves({"a": [blind, *POINTS[1:]]}).data[0].x) == 2
