@@ -10,7 +10,8 @@ from helpers.bench.units import MISSING, digits
 
 TEXT = (
     "Ratios to the first one, with 95 % intervals: repeats are paired in the order they ran, the interval is a "
-    "bootstrap of the pairs' ratios. An interval that contains 1 shows no difference; such ratios stand in brackets."
+    "bootstrap of the pairs' ratios. An interval that contains 1 shows no difference; such ratios stand in brackets. "
+    "More is better for output tokens/s, less for TTFT and TPOT."
 )
 
 
