@@ -20,6 +20,13 @@
 # it any way you like. Stuck? `./course check 1` shows all exercises at once; the full answers are in `solutions/`.
 
 # %% id="setup"
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
 import helpers
 
 # %% id="parameters" tags=["parameters"]
@@ -50,10 +57,8 @@ run_dir = helpers.run_folder(run_dir)
 # The user waits from sending until the first token, whether it is an answer's or a thought's. Return `None` if there
 # was none.
 
+
 # %% id="ex1-ttft"
-from typing import Any
-
-
 def ttft_s(request: dict[str, Any]) -> float | None:
     """Seconds from sending a request to its first event that carries words of the model."""
     ### BEGIN SOLUTION find the first event with content or reasoning_content, and subtract the time of sending
@@ -196,6 +201,47 @@ def goodput_per_s(requests: list[dict[str, Any]], ttft_limit_s: float, tpot_limi
 # %% id="check-ex7-goodput"
 helpers.check("ex7-goodput", goodput_per_s)
 
+# %% [markdown] id="first-run-text"
+# ### Your figures on a real server
+# Now let your functions loose on a real run: 16 requests, four at a time. Yours and the library's should agree.
+
+# %% id="first-run"
+server = helpers.launch(engine, model, max_num_seqs=8)
+run = helpers.measure(server, helpers.unique_prompts(64, 32, seed=seed), helpers.ClosedLoop(4), requests=16)
+print(server.backend)
+
+# %% id="own-figures"
+answered = [record for record in run.records if record.ok and record.chunk_s]
+as_json = [
+    {"sent_s": r.sent_s, "done_s": r.done_s, "output_tokens": r.usage.output_tokens, "error": r.error} for r in answered
+]
+tpots_s = [tpot_s(r.chunk_s, r.usage.output_tokens) for r in answered]
+gaps_s = itl_gaps_s([r.chunk_s for r in answered])
+metrics = run.metrics
+helpers.table(
+    [
+        {"figure": "output tokens/s", "yours": output_tokens_per_s(as_json), "library": metrics.output_tokens_per_s},
+        {"figure": "TPOT p50, ms", "yours": percentile(tpots_s, 50) * 1000, "library": metrics.tpot_s.p50 * 1000},
+        {"figure": "ITL p99, ms", "yours": percentile(gaps_s, 99) * 1000, "library": metrics.itl_s.p99 * 1000},
+    ]
+)
+
+# %% [markdown] id="part-2"
+# ## Part 2: measure and compare
+# Guess first. How long is the first token of a 512-token prompt away? At how many streams is the knee? And how many
+# times the output rate of `f32` does `q8_0` give? Three numbers, written down before anything is measured.
+
+
+# %% id="guesses"
+def my_guesses() -> dict[str, float]:
+    """Three guesses, made before measuring."""
+    ### BEGIN SOLUTION return {"ttft_ms": ..., "knee": ..., "ratio": ...} with your numbers
+    return {"ttft_ms": 150.0, "knee": 4, "ratio": 2.0}
+    ### END SOLUTION
+
+
+guesses = my_guesses()
+
 # %% [markdown] id="ex8-text"
 # ### Exercise 8: the prefill rate
 # TTFT holds more than prefill: network, template, scheduling, one sampled token. These do not grow with the prompt.
@@ -211,8 +257,6 @@ def prefill_line(prompt_tokens: list[int], ttft_s: list[float]) -> dict[str, flo
         {"overhead_s": seconds, "tokens_per_s": prompt tokens computed a second}
     """
     ### BEGIN SOLUTION fit a straight line and turn its slope into a rate
-    import numpy as np
-
     slope, intercept = np.polyfit(prompt_tokens, ttft_s, 1)
     return {"overhead_s": float(intercept), "tokens_per_s": float(1 / slope)}
     ### END SOLUTION
@@ -220,6 +264,17 @@ def prefill_line(prompt_tokens: list[int], ttft_s: list[float]) -> dict[str, flo
 
 # %% id="check-ex8-prefill-line"
 helpers.check("ex8-prefill-line", prefill_line)
+
+# %% id="measure-lengths"
+lengths = [64, 256, 512]
+length_runs = [
+    helpers.measure(server, helpers.unique_prompts(length, 16, seed=seed), helpers.ClosedLoop(1), requests=3)
+    for length in lengths
+]
+ttfts_s = [run.metrics.ttft_s.p50 for run in length_runs]
+line = prefill_line(lengths, ttfts_s)
+print(f"prefill {line['tokens_per_s']:,.0f} tokens/s, overhead {line['overhead_s'] * 1000:.1f} ms")
+print(f"TTFT at 512 tokens: guessed {guesses['ttft_ms']:.0f} ms, measured {ttfts_s[-1] * 1000:.0f} ms")
 
 # %% [markdown] id="ex9-text"
 # ### Exercise 9: the knee
@@ -245,6 +300,16 @@ def knee(points: list[dict[str, Any]]) -> int | None:
 # %% id="check-ex9-knee"
 helpers.check("ex9-knee", knee)
 
+# %% id="measure-load"
+sweep_folder = helpers.new_folder(run_dir, "bundle-load")
+sweep = helpers.sweep(
+    server, helpers.unique_prompts(64, 32, seed=seed), [1, 2, 4, 8], requests=8 if quick else 32, out=sweep_folder
+)
+points = [run.point() for run in sweep.runs]
+own_points = [{**point, "e2e_p50_s": point["e2e_s"]["p50"]} for point in points if point["e2e_s"]]
+print(f"knee: guessed {guesses['knee']} streams, measured {knee(own_points)}")
+helpers.load_curves({f"{server.engine} {server.precision}": points})
+
 # %% [markdown] id="ex10-text"
 # ### Exercise 10: faster, or lucky?
 # Two servers are measured in turn, again and again: pair i was measured at nearly the same time, so what disturbed
@@ -261,8 +326,6 @@ def paired_ratio(baseline: list[float], candidate: list[float], resamples: list[
         {"ratio", "low", "high", "shown"}: shown is True if the interval does not contain 1.
     """
     ### BEGIN SOLUTION average the logarithms of the pairs' ratios, once for all pairs and once for each resample
-    import numpy as np
-
     logs = np.log(np.array(candidate) / np.array(baseline))
     means = [logs[rows].mean() for rows in resamples]
     low, high = (float(np.exp(value)) for value in np.percentile(means, [2.5, 97.5]))
@@ -272,6 +335,101 @@ def paired_ratio(baseline: list[float], candidate: list[float], resamples: list[
 
 # %% id="check-ex10-paired-ratio"
 helpers.check("ex10-paired-ratio", paired_ratio)
+
+# %% [markdown] id="question-text"
+# ### Your own question
+# Ask one question that this machine can answer: two precisions, or 1 against 8 sequences at once (`max_num_seqs`), or
+# one thread against two. The configurations may differ in one thing only. Then choose the load that the question is
+# about.
+
+
+# %% id="question"
+def my_configurations() -> dict[str, dict[str, Any]]:
+    """Name -> options of `helpers.launch`; the first is the baseline."""
+    ### BEGIN SOLUTION return two configurations that differ in one thing, such as {"f32": {"precision": "f32"}, ...}
+    return {"f32": {"precision": "f32"}, "q8_0": {"precision": "q8_0"}}
+    ### END SOLUTION
+
+
+def my_load() -> tuple[int, int, int]:
+    """Streams, prompt tokens and output tokens of the load that the question is about."""
+    ### BEGIN SOLUTION return three whole numbers
+    return 1, 64, 48
+    ### END SOLUTION
+
+
+# %% id="compare"
+streams, tokens_in, tokens_out = my_load()
+folder = helpers.new_folder(run_dir, "bundle-question")
+servers = {
+    name: helpers.launch(engine, model, **{"max_num_seqs": 8, **options})
+    for name, options in my_configurations().items()
+}
+result = helpers.compare(
+    servers,
+    helpers.unique_prompts(tokens_in, tokens_out, seed=seed),
+    helpers.ClosedLoop(streams),
+    requests=2 * streams,
+    repeats=5 if quick else 10,
+    out=folder,
+)
+for one in servers.values():
+    one.stop()
+
+# %% id="own-ratio"
+rates = {run.label: [metrics.output_tokens_per_s for metrics in run.repeat_metrics] for run in result.runs}
+baseline, candidate = list(rates)[:2]
+pairs = len(rates[baseline])
+resamples = np.random.default_rng(seed).integers(0, pairs, (2000, pairs)).tolist()
+own = paired_ratio(rates[baseline], rates[candidate], resamples)
+interval = result.ratio(candidate)
+print(f"{candidate} / {baseline}: {own['ratio']:.2f}, yours {own['low']:.2f} to {own['high']:.2f}")
+print(f"the library's interval: {interval.low:.2f} to {interval.high:.2f}; guessed {guesses['ratio']:.2f}")
+
+# %% [markdown] id="wider-text"
+# The library's interval is wider: with a handful of repeats the plain bootstrap is too sure of itself, and the library
+# corrects for that (Hesterberg, 2015).
+#
+# ### Your conclusion
+# One or two sentences that follow from the numbers, for somebody who has to decide. If no difference was shown, say so.
+
+
+# %% id="conclusion"
+def my_conclusion(ratio: dict[str, Any]) -> str:
+    """What follows from the comparison; stands in your report."""
+    ### BEGIN SOLUTION write your conclusion; make it follow from ratio, not from memory
+    if not ratio["shown"]:
+        return f"No difference in output rate between {candidate} and {baseline} was shown."
+    more = "faster" if ratio["ratio"] > 1 else "slower"
+    return (
+        f"{candidate} is {more} than {baseline}: {ratio['ratio']:.2f} times the output rate "
+        f"({ratio['low']:.2f} to {ratio['high']:.2f}), {streams} stream(s), {tokens_in} tokens in, {tokens_out} out."
+    )
+    ### END SOLUTION
+
+
+conclusion = my_conclusion(own)
+print(conclusion)
+
+# %% [markdown] id="report-text"
+# ### The report
+# One page to hand on. It is made from the raw records and has a row for every engine of the course, measured or
+# not-run.
+
+# %% id="report"
+names = [sweep_folder.name, folder.name]
+read = [(Path(name), helpers.load_bundle(run_dir / name)) for name in names]
+said = helpers.Section("Conclusion", conclusion)
+report = helpers.build_report(read, title="Engine benchmark: my comparison", more=[said])
+html, markdown = helpers.write_report(report, run_dir)
+backend = server.backend
+server.stop()
+print(report.headline)
+print(f"open {html.name} and {markdown.name} in {run_dir}")
+
+# %% [markdown] id="part-3"
+# ## Part 3, further: limits and choices
+# In a hurry? Jump to the milestone at the end: it needs nothing of this part.
 
 # %% [markdown] id="ex11-text"
 # ### Exercise 11: the decode ceiling
@@ -292,6 +450,25 @@ def decode_ceiling_tokens_per_s(
 
 # %% id="check-ex11-decode-ceiling"
 helpers.check("ex11-decode-ceiling", decode_ceiling_tokens_per_s)
+
+# %% id="own-ceiling"
+limits = helpers.measure_limits(seconds=0.3)
+one_user = result.runs[0]
+try:
+    config = json.loads((helpers.resolve(one_user.target.model).directory / "config.json").read_text())
+    weights = helpers.ModelShape.from_config(config).active_parameters
+    weights_gb = weights * helpers.bytes_per_weight(one_user.target.precision) / 1e9
+except helpers.UsageError as unknown:
+    print(f"the size of this model is not known here: {unknown.what}")
+else:
+    ceiling = decode_ceiling_tokens_per_s(limits.bandwidth_bytes_per_s / 1e9, weights_gb, 0.0, streams)
+    reached = streams / one_user.metrics.tpot_s.p50 if one_user.metrics.tpot_s.p50 else None
+    print(
+        f"{limits.bandwidth_bytes_per_s / 1e9:.1f} GB/s, weights {weights_gb:.3f} GB: at most {ceiling:,.0f} tokens/s"
+    )
+    print(
+        "decode reached", f"{reached:,.0f} tokens/s, {reached / ceiling:.0%}" if reached else "more than could be timed"
+    )
 
 # %% [markdown] id="ex12-text"
 # ### Exercise 12: can this figure be true?
@@ -324,6 +501,21 @@ def limit_shares(figure: dict[str, Any], machine: dict[str, Any]) -> dict[str, A
 # %% id="check-ex12-plausible"
 helpers.check("ex12-plausible", limit_shares)
 
+# %% [markdown] id="published-text"
+# Two figures that NVIDIA published about DGX Spark, with 7.6 and 8.0 billion parameters and dense FP4 at 500 TFLOP/s
+# (half of the published rate, which counts on sparsity). They are published, not measured here. Are they possible?
+
+# %% id="published"
+spark = helpers.device("gb10")
+machine = {"bytes_per_s": spark.bandwidth_bytes_per_s, "flops_per_s": max(spark.flops_per_s["nvfp4"]), "count": 1}
+for name, parameters in {"Qwen2.5-VL-7B": 7.6e9, "Llama-3.1-8B": 8.0e9}.items():
+    for figure in helpers.published("tensorrt-llm", name):
+        told = {"active_parameters": parameters, "bytes_per_weight": helpers.bytes_per_weight(figure.precision)}
+        told |= {"prefill_tokens_per_s": figure.prefill_tokens_per_s, "decode_tokens_per_s": figure.decode_tokens_per_s}
+        shares = limit_shares(told, machine)
+        print(f"{name}: prefill {shares['prefill']:.0%}, decode {shares['decode']:.0%} of the limit", end="; ")
+        print("impossible: " + ", ".join(shares["impossible"]) if shares["impossible"] else "possible")
+
 # %% [markdown] id="ex13-text"
 # ### Exercise 13: which engine for which need?
 # "The best engine" does not exist; the best for a need does. A need names the rate that matters, and may bound the
@@ -347,3 +539,38 @@ def choose(rows: list[dict[str, Any]], need: dict[str, Any]) -> str | None:
 
 # %% id="check-ex13-choice"
 helpers.check("ex13-choice", choose)
+
+# %% id="own-choice"
+own_rows = [
+    {
+        "name": run.label,
+        "prefill": tokens_in / run.metrics.ttft_s.p50,
+        "decode": run.metrics.output_tokens_per_s,
+        "ttft_p99_s": run.metrics.ttft_s.p99,
+        "valid": run.valid,
+    }
+    for run in result.runs
+]
+for rate in ("prefill", "decode"):
+    print(f"best for {rate}:", choose(own_rows, {"rate": rate, "ttft_limit_s": None}))
+
+# %% [markdown] id="milestone-text"
+# ## Milestone
+# The report counts if it compares at least two configurations, all points are valid and without errors, every
+# difference has its interval, and every engine of the course is accounted for. The judge computes it again from your
+# raw records.
+
+# %% id="evidence"
+runs = [run for _, bundle in read for run in bundle.runs]
+evidence = {
+    "bundles": names,
+    "rows": [asdict(row) for row in helpers.engine_rows(helpers.group_runs(runs))],
+    "ratios": [
+        {"bundle": folder.name, "label": run.label, "ratio": [found.estimate, found.low, found.high]}
+        for run in result.runs[1:]
+        for found in [result.ratio(run.label)]
+    ],
+}
+
+# %% id="milestone-12-1-report"
+helpers.milestone("12.1.report", evidence=evidence, run_dir=run_dir, backend=backend)

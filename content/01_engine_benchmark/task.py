@@ -2,7 +2,12 @@
 
 from typing import Any
 
-from helpers.course.task import Case, Exercise, Task
+from helpers.bench.bundle import Bundle, load_bundle
+from helpers.bench.groups import group_runs
+from helpers.bench.results import Comparison
+from helpers.bench.standings import EngineRow, engine_rows
+from helpers.course.task import Case, Evidence, Exercise, Milestone, Task, Verdict, not_reached, reached
+from helpers.errors import CourseError, UsageError
 
 ROLE = {"at_s": 10.02, "delta": {"role": "assistant", "content": ""}}
 ANSWER: dict[str, Any] = {
@@ -439,6 +444,111 @@ CHOICE = Exercise(
             {"rows": ROWS, "need": {"rate": "decode", "ttft_limit_s": 0.15}},
             None,
             hint="A run that is not valid cannot be the answer; sometimes nothing is.",
+        ),
+    ),
+)
+
+
+COURSE_ENGINES = ("llama.cpp", "vllm", "sglang", "tensorrt-llm", "ollama")
+EXACT = 1e-6
+"""Relative difference allowed between a figure in the evidence and the same figure computed from the records."""
+
+
+def judge_report(evidence: Evidence) -> Verdict:
+    """Reached if the comparison can be made again from the raw records, and nothing in it is wrong or missing.
+
+    The evidence is {"bundles": [folder], "rows": [a row for each configuration and engine], "ratios": [{"bundle",
+    "label", "ratio": [estimate, low, high]}]}.
+    """
+    try:
+        bundles = {name: load_bundle(evidence.folder / name) for name in evidence.data["bundles"]}
+    except CourseError as error:
+        return not_reached(error.what)
+    runs = [run for bundle in bundles.values() for run in bundle.runs]
+    for run in runs:
+        if run.metrics.errors or not run.valid:
+            return not_reached(f"{run.target.name}, {run.label}: {run.notes[0].text}")
+    computed = {row.variant + row.model: row for row in engine_rows(group_runs(runs))}
+    configurations = sorted(name for name, row in computed.items() if not row.state.startswith("not-run"))
+    if len(configurations) < 2:
+        return not_reached(f"a comparison needs two configurations, measured: {', '.join(configurations) or 'none'}")
+    return (
+        _rows_problem(evidence.data["rows"], computed)
+        or _ratios_problem(evidence.data["ratios"], bundles)
+        or reached(configurations=configurations, requests=sum(len(run.records) for run in runs))
+    )
+
+
+def _rows_problem(rows: list[dict[str, Any]], computed: dict[str, EngineRow]) -> Verdict | None:
+    """Every engine of the course accounted for, and every figure as the records give it."""
+    missing = [engine for engine in COURSE_ENGINES if engine not in [row["engine"] for row in rows]]
+    if missing:
+        return not_reached(f"the table has no row for {', '.join(missing)}, neither measured nor not-run")
+    for row in rows:
+        name = row["variant"] + row["model"]
+        if name not in computed:
+            return not_reached(f"the table has a row for {row['variant']} {row['model']}, the records do not")
+        for figure in ("ttft_s", "tpot_s", "prefill_tokens_per_s", "output_tokens_per_s"):
+            told, found = row[figure], getattr(computed[name], figure)
+            if (told is None) != (found is None) or (found and abs(told / found - 1) > EXACT):
+                return not_reached(
+                    f"{row['variant']} {row['model']}: {figure} is {told} in the table, {found} by the records"
+                )
+        if not row["state"].startswith(("measured", "recorded", "not-run: needs ")):
+            return not_reached(
+                f"{row['variant']} {row['model']} is neither measured, recorded, nor not-run: {row['state']}"
+            )
+    return None
+
+
+def _ratios_problem(ratios: list[dict[str, Any]], bundles: dict[str, Bundle]) -> Verdict | None:
+    """Each compared configuration has a ratio with an interval, as the records give it."""
+    told = {(entry["bundle"], entry["label"]): entry["ratio"] for entry in ratios}
+    comparisons = {name: Comparison(bundle.runs) for name, bundle in bundles.items() if bundle.kind == "comparison"}
+    if not comparisons:
+        return not_reached("no bundle holds an interleaved comparison, so no difference has an interval")
+    for name, comparison in comparisons.items():
+        for run in comparison.runs[1:]:
+            try:
+                interval = comparison.ratio(run.label)
+            except UsageError as error:
+                return not_reached(f"{name}: {error.what}")
+            found = [interval.estimate, interval.low, interval.high]
+            given = told.get((name, run.label))
+            if given is None:
+                return not_reached(f"{name}: {run.label} has no ratio with an interval")
+            if any(abs(one / other - 1) > EXACT for one, other in zip(given, found, strict=True)):
+                return not_reached(
+                    f"{name}: the ratio of {run.label} is {given} in the evidence, {found} by the records"
+                )
+    return None
+
+
+TASK = Task(
+    title="Engine benchmark",
+    minutes=180,
+    needs="2 cores, 2 GB of memory; no GPU",
+    exercises=(
+        TTFT,
+        OUTPUT_TOKENS,
+        TPOT,
+        ITL,
+        PERCENTILE,
+        THROUGHPUT,
+        GOODPUT,
+        PREFILL,
+        KNEE,
+        RATIO,
+        CEILING,
+        PLAUSIBLE,
+        CHOICE,
+    ),
+    milestones=(
+        Milestone(
+            "12.1.report",
+            "comprehensive comparison report",
+            judge_report,
+            needs="an engine that can run on this machine",
         ),
     ),
 )

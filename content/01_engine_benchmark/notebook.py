@@ -1,0 +1,685 @@
+# %% [markdown] id="intro"
+# # Task 12.1: Engine benchmark
+#
+# **After this task you can** say what TTFT, ITL and TPOT of a request are and take them from raw time stamps; find an
+# engine's prefill rate, decode rate and knee; compare engines and precisions so that somebody else can check it; and
+# say which engine suits which need, with numbers of your own.
+#
+# **It takes** 3 hours: sections 1 to 7 are the core (90 minutes), 8 to 10 are marked *further*. It needs 2 cores and
+# 2 GB of memory; no GPU. Run unattended, all of it takes a few minutes.
+#
+# **You should know** what a token is, what an HTTP request is, and enough Python to read a list comprehension.
+#
+# | section | what | minutes |
+# |---|---|---|
+# | 1, 2 | one request under the clock; four ways to be wrong | 25 |
+# | 3, 4, 5 | prefill, decode, many users | 30 |
+# | 6, 7 | a fair comparison; which engine for which need | 35 |
+# | 8, 9, 10 | further: limits, causes, published figures | 60 |
+# | 11 | the report | 10 |
+
+# %% id="setup"
+import json
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from IPython.display import display
+
+import helpers
+
+# %% id="parameters" tags=["parameters"]
+engine = "auto"
+model = "course"
+quick = True
+seed = 0
+run_dir = ""
+
+# %% id="run-dir"
+run_dir = helpers.run_folder(run_dir)
+report_sections = []  # what the sections below add to the report
+
+# %% [markdown] id="guessing"
+# ## How to read this notebook
+# Before each measurement you are asked for a guess. Write the number down in its cell (`guess = 40.0`) before you run
+# the next one: a guess that was wrong teaches more than a result that was read. Every sentence about a result is made
+# from the numbers measured a moment ago, on this machine; nothing here was written down beforehand.
+
+
+# %% id="beside"
+def beside(guess: float | None, measured: float, unit: str) -> str:
+    """A guess beside what came out."""
+    if guess is None:
+        return f"measured {measured:,.3g} {unit} (no guess)"
+    factor = max(measured / guess, guess / measured)
+    return f"measured {measured:,.3g} {unit}, guessed {guess:,.3g}: off by a factor of {factor:.1f}"
+
+
+# %% [markdown] id="start-text"
+# ## Start an engine
+# `launch` starts the engine, waits until it answers, and ends it with this notebook. What runs is a real inference
+# server with a real (small) language model, made for this course.
+
+# %% id="start"
+server = helpers.launch(engine, model, max_num_seqs=16)
+print(server.backend)
+print(server.plan.shell if server.plan else f"attached to {server.url}")
+
+# %% [markdown] id="s1"
+# ## 1. One request under the clock
+# Ask a question and keep the time of everything that happens.
+
+# %% id="ask"
+reply = server.chat("What is a KV cache?", max_tokens=48, temperature=0)
+record = reply.record
+print(reply)
+
+# %% [markdown] id="stamps-text"
+# The answer came as a stream of chunks. These are the raw time stamps, in seconds since the call:
+
+# %% id="stamps"
+print(f"sent at {record.sent_s:.4f} s, ended at {record.done_s:.4f} s, {record.usage.output_tokens} output tokens")
+print("chunks at", ", ".join(f"{time_s:.4f}" for time_s in record.chunk_s[:12]), "...")
+
+# %% [markdown] id="figures-text"
+# Three figures follow from them:
+#
+# - **TTFT**, time to first token: from sending to the first chunk with words. The user stares at an empty page.
+# - **ITL**, inter-token latency: each gap between two chunks. The text flows, or it stutters.
+# - **TPOT**, time per output token: (last chunk - first chunk) / (tokens - 1). One number for the whole flow.
+
+# %% id="figures"
+ttft_s = record.chunk_s[0] - record.sent_s
+gaps_s = [later - earlier for earlier, later in pairwise(record.chunk_s)]
+tpot_s = (record.chunk_s[-1] - record.chunk_s[0]) / (record.usage.output_tokens - 1)
+helpers.table(
+    [
+        {"figure": "TTFT", "ms": ttft_s * 1000, "made of": "waiting, prefill, one token, the network"},
+        {"figure": "ITL, median gap", "ms": float(np.median(gaps_s)) * 1000, "made of": "one decode step"},
+        {"figure": "ITL, largest gap", "ms": max(gaps_s) * 1000, "made of": "the worst stutter"},
+        {"figure": "TPOT", "ms": tpot_s * 1000, "made of": "all decode steps, averaged"},
+    ]
+)
+
+# %% [markdown] id="second-opinion-text"
+# The engine keeps times of its own. They leave out the network and the client, so they should be a little smaller:
+
+# %% id="second-opinion"
+own = {"TTFT": reply.timings.get("prompt_ms"), "TPOT": reply.timings.get("predicted_per_token_ms")}
+helpers.table(
+    [
+        {"figure": name, "client, ms": client_s * 1000, "engine itself, ms": own[name]}
+        for name, client_s in (("TTFT", ttft_s), ("TPOT", tpot_s))
+    ]
+)
+
+# %% [markdown] id="s2"
+# ## 2. Four ways to be wrong
+# ### Counting tokens by yourself
+# The text is there, so why not count words, or chunks? Ask for three kinds of text and compare with what the server
+# says in `usage`.
+
+# %% id="counting"
+questions = {
+    "prose": "What is continuous batching?",
+    "counting": "Count from 1 to 30.",
+    "JSON": "Write a JSON object with model: course, batch: 128, rate: 63.84",
+}
+counts = []
+for kind, question in questions.items():
+    answer = server.chat(question, max_tokens=64, temperature=0)
+    words, tokens = len(answer.text.split()), answer.usage.output_tokens
+    counts.append(
+        {
+            "text": kind,
+            "tokens (usage)": tokens,
+            "chunks": len(answer.record.chunk_s),
+            "words x 1.3": words * 1.3,
+            "error of words x 1.3": f"{words * 1.3 / tokens - 1:+.0%}",
+        }
+    )
+helpers.table(counts)
+
+# %% [markdown] id="no-stream-text"
+# ### Measuring without streaming
+# A client that waits for the whole answer sees one time stamp. Whatever it calls "time to first token" is the
+# end-to-end latency, and what it calls "decode" is the time to parse JSON.
+
+# %% id="no-stream"
+print(f"with streaming:    TTFT {ttft_s * 1000:.1f} ms, the rest of the answer {(record.e2e_s - ttft_s) * 1000:.1f} ms")
+print(f"without streaming: 'TTFT' {record.e2e_s * 1000:.1f} ms, which is {record.e2e_s / ttft_s:.1f} times too much")
+
+# %% [markdown] id="coalesced-text"
+# ### Trusting every gap
+# Chunks that arrive in one read of the socket seem to have no gap at all. To see it, measure a server whose truth is
+# known: the course's mock server writes a token every 5 ms, and here four tokens at a time.
+
+# %% id="coalesced"
+workload = helpers.given_prompts(["Anything."], output_tokens=64, fixed_output=True)
+for written in (1, 4):
+    with helpers.MockServer(ttft_s=0.05, gap_s=0.005, faults=helpers.Faults(coalesce=written)) as mock:
+        run = helpers.measure(mock, workload, helpers.ClosedLoop(4), requests=12)
+    itl, tpot = run.metrics.itl_s, run.metrics.tpot_s
+    marks = "; ".join(note.text for note in run.notes if note.kind == "coalesced") or "none"
+    print(f"{written} a write: ITL p50 {itl.p50 * 1000:.2f} ms, TPOT p50 {tpot.p50 * 1000:.2f} ms; marks: {marks}")
+
+# %% [markdown] id="coalesced-read"
+# TPOT did not mind; the median gap lost its meaning. That is why a run carries *marks*, and why ITL and TPOT are always
+# shown together. The first line is also a test of the client: it should say 5 ms. How far the client can be off on
+# this machine is measured once against that mock server, and stands in every report.
+
+# %% id="calibrate"
+if run.client_error is None:  # never measured on this machine: takes about ten seconds, and is kept
+    helpers.calibrate()
+
+# %% [markdown] id="cached-text"
+# ### Asking the same thing twice
+# Engines keep the keys and values of a prompt they have seen. A benchmark that repeats its prompt measures that cache.
+
+# %% id="cached"
+prompt = "Explain this in one sentence: " + "a server computes the keys and values of a prompt only once. " * 20
+rows = []
+for ask in ("first", "second"):
+    answer = server.chat(prompt, max_tokens=8, temperature=0)
+    taken = answer.usage.cached_tokens
+    rows.append(
+        {
+            "time asked": ask,
+            "prompt tokens": answer.usage.prompt_tokens,
+            "from the cache": taken,
+            "TTFT, ms": answer.record.ttft_s * 1000,
+        }
+    )
+helpers.table(rows)
+
+# %% [markdown] id="cached-read"
+# From here on every prompt is new from its first token on, and exactly as long as asked for.
+
+# %% [markdown] id="s3"
+# ## 3. Prefill: what a long prompt costs
+# Prefill computes all prompt tokens in a few large steps. How long does the first token take after 64 tokens, and how
+# long after 1,024? **Guess the TTFT at 1,024 tokens, in milliseconds.**
+
+# %% id="guess-prefill"
+guess = None
+
+# %% id="prefill"
+lengths = [64, 256, 512, 1024] if quick else [64, 128, 256, 512, 1024, 2048]
+length_runs = {}
+for length in lengths:
+    workload = helpers.unique_prompts(length, 48, seed=seed)
+    length_runs[length] = helpers.measure(
+        server, workload, helpers.ClosedLoop(1), requests=4 if quick else 12, label=f"{length} tokens in"
+    )
+print(beside(guess, length_runs[1024].metrics.ttft_s.p50 * 1000, "ms at 1,024 tokens"))
+
+# %% id="prefill-plot"
+points = [{**run.point(), "input_tokens": length} for length, run in length_runs.items()]
+helpers.length_sweep({f"{server.engine} {server.precision}": points})
+
+# %% [markdown] id="prefill-line-text"
+# TTFT is not prefill alone: a part of it does not grow with the prompt. A straight line through the points tells them
+# apart.
+
+# %% id="prefill-line"
+ttfts_s = [length_runs[length].metrics.ttft_s.p50 for length in lengths]
+slope, overhead_s = np.polyfit(lengths, ttfts_s, 1)
+prefill_tokens_per_s = 1 / slope
+print(f"prefill: {prefill_tokens_per_s:,.0f} prompt tokens a second; {max(overhead_s, 0) * 1000:.1f} ms do not grow")
+fitted = [overhead_s + slope * length for length in lengths]
+worst_s = max(abs(line - seen) for line, seen in zip(fitted, ttfts_s, strict=True))
+straight = "a straight line will do" if worst_s < 0.15 * max(ttfts_s) else "prefill is no straight line here"
+print(f"the line misses the worst point by {worst_s * 1000:.1f} ms: {straight}")
+
+# %% [markdown] id="s4"
+# ## 4. Decode: one token at a time
+# Decode computes one token a step, and each step reads all the weights again. **Guess: how many times longer does one
+# output token take than one prompt token?**
+
+# %% id="guess-decode"
+guess = None
+
+# %% id="decode"
+tpots_s = {length: run.metrics.tpot_s.p50 for length, run in length_runs.items()}
+per_prompt_token_s = 1 / prefill_tokens_per_s
+print(beside(guess, tpots_s[lengths[0]] / per_prompt_token_s, "times"))
+longest = lengths[-1]
+growth = tpots_s[longest] / tpots_s[lengths[0]]
+print(f"TPOT after {longest} prompt tokens is {growth:.2f} times that after {lengths[0]}")
+decode_tokens_per_s = 1 / tpots_s[lengths[0]]
+print(f"decode, one user: {decode_tokens_per_s:,.0f} tokens a second")
+
+# %% [markdown] id="s5"
+# ## 5. Many users: throughput, latency, knee
+# A *closed loop* of N streams keeps N requests in flight. While one step computes one token for each of them, the
+# weights are read once for all. **Guess: at 8 streams, how many times the throughput of one stream?**
+
+# %% id="guess-load"
+guess = None
+
+# %% id="load"
+loads = [1, 2, 4, 8] if quick else [1, 2, 4, 8, 16]
+sweep_folder = helpers.new_folder(run_dir, "bundle-load")
+sweep = helpers.sweep(server, helpers.unique_prompts(64, 32, seed=seed), loads, out=sweep_folder)
+by_load = {run.concurrency: run for run in sweep.runs}
+gain = by_load[8].metrics.output_tokens_per_s / by_load[1].metrics.output_tokens_per_s
+print(beside(guess, gain, "times the throughput of one stream"))
+
+# %% id="load-plot"
+helpers.load_curves({f"{server.engine} {server.precision}": [run.point() for run in sweep.runs]})
+
+# %% [markdown] id="knee-text"
+# The ring marks the **knee**: the load of greatest power, throughput / latency. Before it, users are nearly free; after
+# it, they queue.
+
+# %% id="knee"
+knee = sweep.knee
+rate, wait_s = knee.metrics.output_tokens_per_s, knee.metrics.e2e_s.p50
+print(f"knee: {knee.label}, {rate:,.0f} tokens/s in all, one answer in {wait_s:.2f} s")
+helpers.timeline(by_load[8].repeats[0][:24], "Eight streams: the first requests, from sending to the last token")
+
+# %% [markdown] id="goodput-text"
+# **Goodput** counts only requests that kept a promise. Promise three times what a lone user gets, and see where
+# throughput still rises while goodput falls.
+
+# %% id="goodput"
+alone = by_load[1].metrics
+promise = helpers.Objective(ttft_s=3 * alone.ttft_s.p50, tpot_s=3 * alone.tpot_s.p50)
+rows = []
+for load, run in by_load.items():
+    good = helpers.summarize(run.records, promise)
+    kept = good.goodput_per_s / good.requests_per_s
+    rows.append(
+        {
+            "streams": load,
+            "output tokens/s": good.output_tokens_per_s,
+            "requests/s": good.requests_per_s,
+            "goodput, requests/s": good.goodput_per_s,
+            "kept the promise": f"{kept:.0%}",
+        }
+    )
+print(f"the promise: TTFT {promise.ttft_s * 1000:.0f} ms, TPOT {promise.tpot_s * 1000:.1f} ms")
+helpers.table(rows)
+
+# %% [markdown] id="s6"
+# ## 6. A fair comparison
+# Two numbers may be compared if all but one thing is the same: model, machine, prompts, answer lengths, load. Then the
+# repeats are *interleaved* (A B, B A, A B, ...), so that a slow minute hits both, and the ratio gets an *interval*.
+#
+# What is compared depends on what this machine has. Each group below is one model; what cannot run here is kept, with
+# what it needs.
+
+# %% id="matrix"
+ENGINES = ["llama.cpp", "vllm", "sglang", "tensorrt-llm", "ollama"]
+GROUPS = {
+    "laptop": {
+        "course": [("llama.cpp", "f32"), ("llama.cpp", "f16"), ("llama.cpp", "q8_0"), ("vllm", "f32")],
+        "course-heavy": [("llama.cpp", "f32"), ("llama.cpp", "q8_0")],
+    },
+    "spark": {"qwen3-8b": [(name, "bf16") for name in ENGINES]},
+}
+BEST = [("llama.cpp", "q8_0"), ("vllm", "nvfp4"), ("sglang", "fp8"), ("tensorrt-llm", "nvfp4"), ("ollama", "q4_k_m")]
+GROUPS["spark"]["qwen3-8b"] += BEST  # first all engines with the same weights, then each at its best
+profile = helpers.choose_profile(helpers.read_hardware())
+groups = GROUPS["laptop" if profile == "laptop" else "spark"]
+
+# %% [markdown] id="start-groups-text"
+# Three loads, because a single one would answer a single need: one user with a short prompt, one user with a long
+# prompt, and many users at once.
+
+# %% id="start-groups"
+LOADS = {
+    "course-heavy": {"one user": (1, 24, 12), "many users": (3, 24, 12)},  # streams, tokens in, tokens out
+    "other": {"one user": (1, 64, 64), "long prompt": (1, 512, 32), "many users": (8, 64, 32)},
+}
+not_run: dict[str, str] = {}
+
+
+def start_group(name: str) -> dict[str, helpers.Server]:
+    """Start every configuration of a group that can run here; note what the others need."""
+    started = {}
+    for engine_name, precision in groups[name]:
+        try:
+            one = helpers.launch(engine_name, name, precision=precision, max_num_seqs=8)
+        except helpers.EngineUnavailable as error:
+            not_run[engine_name] = error.cause
+        else:
+            started[f"{one.engine} {one.precision}"] = one
+    return started
+
+
+# %% id="measure-load"
+bundles: dict[str, dict[str, helpers.Comparison]] = {}
+folders: list[str] = []
+
+
+def measure_load(name: str, load: str, servers: dict[str, helpers.Server], repeats: int = 5) -> helpers.Comparison:
+    """Put one load on all servers of a group, interleaved, and keep the bundle."""
+    streams, tokens_in, tokens_out = LOADS.get(name, LOADS["other"])[load]
+    workload, requests = helpers.unique_prompts(tokens_in, tokens_out, seed=seed), streams * (1 if quick else 4)
+    folder = helpers.new_folder(run_dir, f"bundle-{name}-{load.replace(' ', '-')}")
+    folders.append(folder.name)
+    shape, options = helpers.ClosedLoop(streams), {"repeats": repeats, "out": folder}
+    if len(servers) > 1:
+        return helpers.compare(servers, workload, shape, requests, **options)
+    label, only = next(iter(servers.items()))
+    return helpers.Comparison((helpers.measure(only, workload, shape, requests, label=label, **options),))
+
+
+# %% id="questions"
+QUESTIONS = ["What is TTFT?", "What is prefill?", "What is decode?", "What is a batch?", "Count from 1 to 12."]
+answers: dict[str, dict[str, list[str]]] = {}
+
+
+def ask_all(one: helpers.Server) -> list[str]:
+    """The answers to the questions at temperature 0; quick asks a slow model only the first two."""
+    asked = QUESTIONS[:2] if quick and one.model.endswith("-heavy") else QUESTIONS
+    return [str(one.chat(question, max_tokens=24, temperature=0)) for question in asked]
+
+
+# %% id="measure-group"
+def measure_group(name: str) -> None:
+    """Measure a group under each of its loads, then ask every engine the same questions; stop all engines."""
+    servers = start_group(name)
+    try:
+        if servers:
+            loads_here = LOADS.get(name, LOADS["other"])
+            bundles[name] = {load: measure_load(name, load, servers) for load in loads_here}
+            answers[name] = {label: ask_all(one) for label, one in servers.items()}
+    finally:
+        for one in servers.values():
+            one.stop()
+
+
+# %% [markdown] id="guess-precision-text"
+# `q8_0` stores a weight in a little more than one byte, `f32` in four. **Guess: with a quarter of the bytes, how many
+# times the decode speed of f32 does q8_0 reach on the course model?**
+
+# %% id="guess-precision"
+guess = None
+
+
+# %% id="compare"
+def show_gains(name: str, guess: float | None) -> None:
+    """How the decode speed of each configuration compares with the first, beside a guess for q8_0."""
+    result = bundles[name]["one user"]
+    for run in result.runs[1:]:
+        own_guess = guess if run.target.precision == "q8_0" else None
+        try:
+            speed = 1 / result.ratio(run.label, "tpot_s.p50").estimate
+        except helpers.UsageError as too_coarse:
+            print(f"{name}, {run.label}: {too_coarse.what}")
+        else:
+            print(f"{name}, {run.label}:", beside(own_guess, speed, f"x decode speed of {result.runs[0].label}"))
+
+
+first, *other_groups = groups
+measure_group(first)
+show_gains(first, guess)
+for name, needs in not_run.items():
+    print(f"{name} cannot be started here: {needs}")
+
+# %% [markdown] id="ratio-text"
+# A ratio without an interval is an anecdote. The bars are 95 % intervals over the paired repeats; a bar that crosses
+# the line at 1 shows no difference, whatever its middle says.
+
+
+# %% id="ratio-plot"
+def show_ratios(name: str) -> None:
+    """Ratios of output tokens a second to the group's first configuration, one figure a load; then the words."""
+    for load, result in bundles.get(name, {}).items():
+        ratios = {run.label: result.ratio(run.label) for run in result.runs[1:]}
+        display(helpers.comparison(ratios, result.runs[0].label, f"{name}, {load}: output tokens/s"))
+        for label, interval in ratios.items():
+            verdict = "no difference shown" if interval.contains(1) else f"{interval.estimate:.2f} times"
+            print(f"{label}: {verdict}, interval {interval.low:.2f} to {interval.high:.2f}")
+
+
+show_ratios(first)
+
+# %% [markdown] id="heavy-text"
+# ### The same words, more bytes
+# The *heavy variant* is the course model padded with zeros to the memory traffic of a 150-million-parameter model:
+# every token stays the same, but each step moves about 30 times the bytes. **Guess again: q8_0 against f32, decode
+# speed?** Making the model takes a few seconds the first time.
+
+# %% id="guess-heavy"
+guess = None
+
+# %% id="compare-heavy"
+for name in other_groups:
+    measure_group(name)
+    show_gains(name, guess)
+    show_ratios(name)
+
+# %% [markdown] id="why-text"
+# One change, two models, two gains. Why they differ is the question of sections 8 and 9; the short form is: fewer bytes
+# help where bytes are what a step waits for.
+#
+# ### Is it still the same model?
+# Speed that costs answers is no gain. The cheapest quality check: the same questions at temperature 0, and the share of
+# answers that stayed word for word the same as those of the group's first configuration.
+
+# %% id="quality"
+rows = []
+for name, by_label in answers.items():
+    reference = next(iter(by_label.values()))
+    for label, texts in by_label.items():
+        same = sum(text == expected for text, expected in zip(texts, reference, strict=True))
+        rows.append({"model": name, "configuration": label, "same answers": f"{same} of {len(texts)}"})
+quality_table = helpers.table(rows)
+text = "Answers at temperature 0 that are word for word those of the first configuration of the same model."
+report_sections.append(helpers.Section("Quality beside speed", text, quality_table))
+quality_table
+
+# %% [markdown] id="s7"
+# ## 7. Which engine for which need?
+# Stars are made by a rule, from rates measured here: five within 10 % of the best, four from two thirds of it, three
+# from half, two from a third. Beside them stand the stars of an older course, which gave none of its reasons.
+# **Which row will get five stars for decode?**
+
+# %% id="stars"
+runs = [run for by_load_name in bundles.values() for result in by_load_name.values() for run in result.runs]
+run_groups = helpers.group_runs(runs)
+rows = helpers.engine_rows(run_groups)
+
+
+def stars(pair: tuple[int, int] | None) -> str:
+    """Prefill and decode stars as text."""
+    return f"{'★' * pair[0]} / {'★' * pair[1]}" if pair else "–"
+
+
+helpers.table(
+    [
+        {"engine": r.variant, "model": r.model, "state": r.state, "own": stars(r.stars), "older": stars(r.older_stars)}
+        for r in rows
+    ]
+)
+
+# %% [markdown] id="needs-text"
+# A star says little about *your* need. These are the four questions people come with, answered by the numbers of this
+# machine. Where a difference was not shown, both are named.
+
+# %% id="needs"
+helpers.table(
+    [
+        {
+            "model": group.model,
+            "need": found.need.question,
+            "answer": found.winner,
+            "because": found.because,
+            "load": found.condition,
+        }
+        for group in run_groups
+        for found in helpers.answer_needs(group)
+    ]
+)
+
+# %% [markdown] id="s8"
+# ## 8. Further: the limits of this machine
+# A step can be no faster than its bytes can be moved and its operations done. Both limits can be measured. **Guess: how
+# many gigabytes a second does this machine's memory deliver?**
+
+# %% id="guess-limits"
+guess = None
+
+# %% id="limits"
+limits = helpers.measure_limits()
+print(beside(guess, limits.bandwidth_bytes_per_s / 1e9, "GB/s"))
+print(f"float32 matrix product: {limits.matrix_flops_per_s / 1e9:,.0f} GFLOP/s, {limits.threads} threads")
+
+# %% [markdown] id="roofline-text"
+# How many bytes and operations a step needs follows from the model's shape: decode reads all weights once and does two
+# operations a weight for each sequence; prefill reads them once for hundreds of tokens. Under the *roofline*, a point
+# near the slope waits for memory, a point near the flat part for arithmetic, and a point far below both for neither.
+
+
+# %% id="step-costs"
+def shape_of(run: helpers.Run) -> helpers.ModelShape | None:
+    """The sizes of the model behind a run; None where they, or its precision, are not known."""
+    try:
+        files = helpers.resolve(run.target.model)
+        helpers.bytes_per_weight(run.target.precision)
+        return helpers.ModelShape.from_config(json.loads((files.directory / "config.json").read_text()))
+    except helpers.UsageError:
+        return None
+
+
+def decode_cost(run: helpers.Run, shape: helpers.ModelShape) -> helpers.StepCost:
+    """Bytes and operations of one decode step of a run, in the middle of its answers."""
+    context = run.workload.input_tokens[0] + run.workload.output_tokens[0] / 2
+    return helpers.decode_step(shape, run.target.precision, batch=run.concurrency, context_tokens=context)
+
+
+# %% id="roofline"
+steps = [run for run in runs if run.valid and run.metrics.tpot_s.p50 > 0 and shape_of(run) is not None]
+points = []
+for run in steps:
+    cost = decode_cost(run, shape_of(run))
+    place = f"{run.target.model} {run.target.precision}, {run.concurrency} x {run.workload.input_tokens[0]}"
+    points.append(helpers.RooflinePoint(place, cost.intensity, cost.flops / run.metrics.tpot_s.p50))
+roofline = helpers.roofline(
+    points,
+    bandwidth_bytes_per_s=limits.bandwidth_bytes_per_s,
+    flops_per_s=limits.matrix_flops_per_s,
+    machine="this machine, decode steps",
+)
+report_sections.append(helpers.Section("Decode under the limits of this machine", "Measured.", figures=(roofline,)))
+roofline
+
+# %% [markdown] id="s9"
+# ## 9. Further: where the time of a step goes
+# Write a step's time as *fixed cost + bytes / bandwidth + operations / rate*, and find the three from the runs that
+# you have: two models at `f32`, one sequence and several, decode and prefill. The fit is refused if the runs cannot
+# tell the terms apart. **Which term will be the largest for one user of the course model? And of the heavy variant?**
+
+# %% id="step-points"
+step_points = []
+for run in [run for run in steps if run.target.precision == "f32"]:
+    shape, metrics, tokens = shape_of(run), run.metrics, run.workload.input_tokens[0]
+    label = f"{run.target.model}, decode, {run.concurrency} x {tokens}"
+    step_points.append(helpers.StepPoint(label, decode_cost(run, shape), metrics.tpot_s.p50))
+    if run.concurrency == 1:
+        cost = helpers.prefill_step(shape, "f32", prompt_tokens=tokens)
+        step_points.append(helpers.StepPoint(f"{run.target.model}, prefill, {tokens}", cost, metrics.ttft_s.p50))
+print(f"{len(step_points)} steps to explain")
+
+# %% id="step-fit"
+try:
+    fit = helpers.fit_step_time(step_points)
+except helpers.NotIdentifiable as refusal:
+    print(refusal)
+else:
+    shares = helpers.step_shares(fit)
+    report_sections.append(
+        helpers.Section("Where the time of a step goes", "Fitted to this report's runs.", figures=(shares,))
+    )
+    display(shares)
+    for share in fit.shares:
+        print(f"{share.label}: {share.measured_s * 1000:.2f} ms, most of it {share.largest}")
+    print(f"the worst step is missed by {fit.worst_relative_error:.0%}")
+
+# %% [markdown] id="step-spark"
+# Keep the mechanism and the machine apart: that decode reads all weights is true everywhere; which term is the largest
+# is true of *this* machine. A GPU has some hundred times the arithmetic of two CPU cores and perhaps twenty times the
+# bandwidth, so the same step there waits far more for its bytes, and a tiny model for its fixed cost.
+
+# %% [markdown] id="s10"
+# ## 10. Further: what others published
+# Figures of a DGX Spark, published by others, **not measured here**. They can be held against the limits of the machine
+# all the same: decode reads the active weights for each token (273 GB/s), prefill does two operations for each active
+# weight and token. A share above 100 % is impossible. **How many of these figures are?**
+
+# %% id="published"
+ACTIVE = {"Llama-3.1-8B": 8.0e9, "gpt-oss-20b": 3.6e9, "gpt-oss-120b": 5.1e9}  # parameters a token uses, by model cards
+ACTIVE |= {"Qwen3-Coder-30B-A3B": 3.3e9, "Qwen2.5-VL-7B": 7.6e9, "Qwen3-235B-A22B": 22e9}
+spark = helpers.device("gb10")
+
+
+def share_of_limits(figure: helpers.PublishedFigure) -> tuple[float | None, float | None]:
+    """Prefill and decode of a published figure as shares of the limits of the machines it was measured on."""
+    weights, prefill, decode = ACTIVE[figure.model], figure.prefill_tokens_per_s, figure.decode_tokens_per_s
+    flops_per_s = max(spark.flops_per_s.get(figure.precision, spark.flops_per_s["nvfp4"])) * figure.sparks
+    bytes_per_s = spark.bandwidth_bytes_per_s * figure.sparks
+    moved = weights * helpers.bytes_per_weight(figure.precision)
+    return prefill and 2 * weights * prefill / flops_per_s, decode and moved * decode / bytes_per_s
+
+
+# %% id="published-table"
+rows = []
+for figure in [figure for figure in helpers.published() if figure.batch == 1 and figure.model in ACTIVE]:
+    prefill, decode = share_of_limits(figure)
+    impossible = max(prefill or 0, decode or 0) > 1
+    rows.append(
+        {
+            "engine": figure.engine,
+            "model, precision": f"{figure.model}, {figure.precision}",
+            "prefill, tokens/s": figure.prefill_tokens_per_s,
+            "of the limit ": f"{prefill:.0%}" if prefill else None,
+            "decode, tokens/s": figure.decode_tokens_per_s,
+            "of the limit": f"{decode:.0%}" if decode else None,
+            "verdict": "impossible" if impossible else "possible",
+            "published by": f"{figure.source.title}, {figure.source.date}",
+        }
+    )
+print(f"{sum(row['verdict'] == 'impossible' for row in rows)} of {len(rows)} figures are impossible")
+helpers.table(rows)
+
+# %% [markdown] id="s11"
+# ## 11. The report
+# Everything that was measured goes into one page that you can hand on: the answer first, then a row for every engine of
+# the course, measured or "not-run: needs ...", then the evidence with its marks. It is written from the raw records.
+
+# %% id="report"
+names = [sweep_folder.name, *folders]
+read = [(Path(name), helpers.load_bundle(run_dir / name)) for name in names]
+report = helpers.build_report(read, title="Engine benchmark", more=report_sections)
+html, markdown = helpers.write_report(report, run_dir)
+server.stop()
+print(report.headline)
+print(f"open {html.name} and {markdown.name} in {run_dir}")
+
+# %% [markdown] id="milestone-text"
+# ## Milestone
+# The report counts if it compares at least two configurations, all points are valid and without errors, every
+# difference has its interval, and every engine of the course is accounted for. The judge does not believe the table: it
+# computes it again from the raw records.
+
+# %% id="evidence"
+ratios = [
+    {"bundle": folder, "label": run.label, "ratio": [interval.estimate, interval.low, interval.high]}
+    for folder, bundle in read
+    if bundle.kind == "comparison"
+    for comparison in [helpers.Comparison(bundle.runs)]
+    for run in comparison.runs[1:]
+    for interval in [comparison.ratio(run.label)]
+]
+evidence = {
+    "bundles": names,
+    "rows": [asdict(row) for row in helpers.engine_rows(helpers.group_runs(r for _, b in read for r in b.runs))],
+    "ratios": ratios,
+}
+
+# %% id="milestone-12-1-report"
+helpers.milestone("12.1.report", evidence=evidence, run_dir=run_dir, backend=server.backend)
