@@ -14,5 +14,5 @@ A request flows through, in this order:
 
 Beside that path: settings.py (what it is told), state.py (what all requests share), calls.py, metrics.py, ledger.py and
 database.py (what is kept of a request), health.py (which upstreams live), admin.py, ollama_admin.py, page.py, schema.py
-(everything that is no completion), server.py (the process it runs in).
+(everything that is no completion), server.py and process.py (the process it runs in).
 """

@@ -153,8 +153,7 @@ class Endpoint:
 
     async def _relay(self, wanted: Wanted, targets: Sequence[Target], call: Call, answer: Answer) -> None:
         """Try upstreams until one answers; once the client has seen a piece of an answer there is no other try."""
-        state, tried = self._state, list[Target]()
-        failure = UpstreamFailure("connect", "no upstream is available")
+        state, tried, failure = self._state, list[Target](), None
         heartbeat = Heartbeat(answer, state.settings.timeouts.heartbeat_s) if wanted.stream else None
         try:
             while len(tried) < state.settings.limits.attempts and call.first_s is None:
@@ -173,7 +172,9 @@ class Endpoint:
                     state.note_failure(target, failed, call)
                 finally:
                     target.leave(healthy)
-            raise failure.refusal()
+            if call.first_s is None:
+                call.estimate(0)
+            raise (failure or UpstreamFailure("connect")).refusal()
         finally:
             if heartbeat is not None:
                 heartbeat.stop()

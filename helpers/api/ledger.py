@@ -30,7 +30,7 @@ class Ledger:
     """The thread, from `start` to `close`."""
 
     def __init__(self, database_url: str, keyring: Keyring) -> None:
-        self._database = Database(database_url)
+        self.database = Database(database_url)
         self._keyring = keyring
         self._calls: deque[Call] = deque()
         self._pending: list[Call] = []
@@ -48,7 +48,7 @@ class Ledger:
 
     def start(self) -> None:
         """Read the keys and start the thread."""
-        self._keyring.replace(self._database.valid_keys())
+        self._keyring.replace(self.database.valid_keys())
         self._thread.start()
 
     def add(self, call: Call) -> None:
@@ -60,7 +60,7 @@ class Ledger:
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join()
-        self._database.close()
+        self.database.close()
 
     def _work(self) -> None:
         while not self._stop.wait(ROUND_S):
@@ -74,11 +74,11 @@ class Ledger:
         self._pending += calls
         try:
             while self._pending:
-                self._database.write_usage(self._pending[:BATCH])
+                self.database.write_usage(self._pending[:BATCH])
                 del self._pending[:BATCH]
-            self._keyring.replace(self._database.valid_keys())
+            self._keyring.replace(self.database.valid_keys())
             if monotonic() - self._pruned_s > PRUNE_EVERY_S:
-                self._database.prune_usage()
+                self.database.prune_usage()
                 self._pruned_s = monotonic()
             self._broken = False
         except SQLAlchemyError as error:

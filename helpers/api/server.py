@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -104,6 +105,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """uvicorn: say so when it listens."""
         await super().startup(sockets)
+        gc.collect()
+        gc.freeze()  # what is there now stays: looking through it again and again would delay tokens
         if self.started:
             self._listening()
 
@@ -164,15 +167,9 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run_server(app: FastAPI, listener: socket.socket, listening: Callable[[], None], with_parent: bool = False) -> None:
-    """Serve until SIGTERM, SIGINT or (with_parent) the end of standard input; running requests get `drain_s`."""
+def make_server(app: FastAPI, listening: Callable[[], None]) -> Server:
+    """A server for the gateway; `listening` is called when requests are answered."""
     state: State = app.state.gateway
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter())
-    for name in ("gateway", "uvicorn.error"):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(logging.INFO if name == "gateway" else logging.ERROR)
     timeouts = state.settings.timeouts
     config = uvicorn.Config(
         app,
@@ -186,7 +183,17 @@ def run_server(app: FastAPI, listener: socket.socket, listening: Callable[[], No
         timeout_keep_alive=75,
         timeout_graceful_shutdown=max(1, round(timeouts.drain_s)),
     )
-    server = Server(config, state, listening)
+    return Server(config, state, listening)
+
+
+def run_server(server: Server, listener: socket.socket, with_parent: bool = False) -> None:
+    """Serve until SIGTERM, SIGINT or (with_parent) the end of standard input; running requests get `drain_s`."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter())
+    for name in ("gateway", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.INFO if name == "gateway" else logging.ERROR)
     if with_parent:
         threading.Thread(target=_wait_for_parent, args=(server,), daemon=True).start()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:

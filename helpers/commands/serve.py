@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C."""
-    from helpers.api.server import bind, run_server
+    from helpers.api.server import bind, make_server, run_server
     from helpers.api.settings import Settings, UpstreamSettings, read_settings_file
 
     found: dict[str, Any] = read_settings_file(arguments.config) if arguments.config else {}
@@ -67,7 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
         host, port = listener.getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         app = application(settings, ui=not arguments.no_ui)
-        run_server(app, listener, lambda: announce(url, settings, arguments.json), arguments.with_parent)
+        server = make_server(app, lambda: announce(url, settings, arguments.json))
+        run_server(server, listener, arguments.with_parent)
     return 0
 
 
