@@ -36,6 +36,7 @@ MORE = (
     Command("status", "what you have done and what is next", "./course status"),
     Command("reset", "restore one lab to its first state (your copy is kept beside it)", "./course reset 1"),
     Command("bench", "measure an engine or a URL under load", "./course bench --engine llama.cpp --concurrency 1,4"),
+    Command("plan", "the exact commands that start an engine; starts nothing", "./course plan vllm --model qwen3-8b"),
     Command("report", "merge and compare the bundles of several runs", "./course report runs/a runs/b"),
     Command("keys", "who may use the gateway: add, list, revoke", "./course keys add alice"),
     Command("model", "the card of the course model, or its rebuild", "./course model"),

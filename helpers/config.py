@@ -8,6 +8,18 @@
 | COURSE_ENGINE_MODEL  | the model to ask for at that URL                              | the first it lists       |
 | COURSE_API_KEY       | bearer token for that URL                                     | unset                    |
 | COURSE_PROFILE       | laptop, spark or two-sparks, instead of what is detected      | detected                 |
+| COURSE_CATALOG       | your own file over helpers/engines/catalog.toml, same form    | see below                |
+| COURSE_RELEASE_X     | the release of engine X (VLLM, SGLANG, TENSORRT_LLM, OLLAMA,  | the catalogue's          |
+|                      | LLAMA_CPP) that plans are made for, by the catalogue's name   |                          |
+| COURSE_IMAGE_X       | the container image of engine X; the release's flags stay     | the release's            |
+| HF_HOME              | where the hub's files are kept                                | ~/.cache/huggingface     |
+
+The catalogue of one's own lies at ~/.config/spark-inference/catalog.toml (XDG_CONFIG_HOME moves it). It has the form of
+the shipped one; entries and releases are matched by name, so that three lines change one tag:
+
+    [[engine]]
+    name = "vllm"
+    release = [{ name = "ngc-26.10", image = "nvcr.io/nvidia/vllm:26.11-py3" }]
 """
 
 import os
@@ -27,6 +39,7 @@ VARIABLES = (
     "COURSE_ENGINE_MODEL",
     "COURSE_API_KEY",
     "COURSE_PROFILE",
+    "COURSE_CATALOG",
 )
 
 
@@ -40,6 +53,10 @@ class Settings:
     engine_model: str
     api_key: str
     profile: str
+    catalog: Path
+    releases: Mapping[str, str]
+    images: Mapping[str, str]
+    hub: Path
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -60,6 +77,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     cache = environment.get("COURSE_CACHE") or os.path.join(
         environment.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "spark-inference"
     )
+    config = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     return Settings(
         cache=Path(cache),
         engine_url=environment.get("COURSE_ENGINE_URL", ""),
@@ -67,4 +85,12 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         engine_model=environment.get("COURSE_ENGINE_MODEL", ""),
         api_key=environment.get("COURSE_API_KEY", ""),
         profile=environment.get("COURSE_PROFILE", ""),
+        catalog=Path(environment.get("COURSE_CATALOG") or os.path.join(config, "spark-inference", "catalog.toml")),
+        releases=_by_ending(environment, "COURSE_RELEASE_"),
+        images=_by_ending(environment, "COURSE_IMAGE_"),
+        hub=Path(environment.get("HF_HOME") or os.path.expanduser("~/.cache/huggingface")),
     )
+
+
+def _by_ending(environment: Mapping[str, str], start: str) -> dict[str, str]:
+    return {name.removeprefix(start): value for name, value in environment.items() if name.startswith(start) and value}

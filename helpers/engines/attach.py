@@ -7,7 +7,13 @@ from helpers.engines.plan import close_match
 from helpers.engines.server import Server
 from helpers.errors import EngineFailed, UsageError
 
-OWNERS = {"llamacpp": "llama.cpp", "vllm": "vllm", "sglang": "sglang", "library": "ollama"}
+OWNERS = {
+    "llamacpp": "llama.cpp",
+    "vllm": "vllm",
+    "sglang": "sglang",
+    "tensorrt_llm": "tensorrt-llm",
+    "library": "ollama",
+}
 """`owned_by` in /v1/models -> the engine."""
 
 
@@ -38,13 +44,15 @@ def attach(url: str, *, model: str = "", engine: str = "", precision: str = "as 
         raise UsageError(f"{base} has no model {model!r}{close_match(model, ids)}", f"it has {', '.join(ids[:10])}")
     owner = next((str(entry.get("owned_by", "")) for entry in listed if entry["id"] == model), "")
     engine = engine or OWNERS.get(owner, "attached")
+    # TensorRT-LLM's /metrics is a queue that is emptied by reading, and belongs to whoever reads it already.
+    page = "/prometheus/metrics" if engine == "tensorrt-llm" else "/metrics"
     return Server(
         engine=engine,
         model=model,
         precision=precision,
         url=base,
         backend=f"{engine} at {endpoint.authority}, attached",
-        read_metrics=lambda: metrics.scrape(f"{root}/metrics", registry.metric_names(), api_key=api_key),
+        read_metrics=lambda: metrics.scrape(root + page, registry.metric_names(), api_key=api_key),
         api_key=api_key,
     )
 

@@ -50,5 +50,5 @@ def launch(
         return attach(
             settings.engine_url, model=settings.engine_model, engine=settings.engine_name, api_key=settings.api_key
         )
-    adapter = registry.find(engine)
+    adapter = registry.find(engine, config.model, config.container)
     return start(adapter, complete(adapter, config), timeout_s=timeout_s, progress=progress)

@@ -4,7 +4,9 @@ requests_running, requests_waiting      requests being computed, and waiting for
 kv_cache_usage                          0 to 1
 prompt_tokens_total, output_tokens_total, cached_tokens_total
 prefill_seconds_total, decode_seconds_total, decode_steps_total
+preemptions_total                       sequences that lost their place in the KV cache
 drafts_total, draft_tokens_total, accepted_tokens_total         speculation
+acceptance_length                       tokens emitted per forward pass of the target, the bonus token included
 """
 
 from collections.abc import Mapping
@@ -53,5 +55,24 @@ def scrape(url: str, names: Mapping[str, str], *, api_key: str = "") -> dict[str
         raise EngineFailed(f"no metrics: {answer.failure}", "the engine has ended, or the URL is wrong")
     if answer.status != 200:
         return {}
-    values = parse(answer.body.decode("utf-8", "replace"))
-    return {common: values[name] for name, common in names.items() if name in values}
+    return translate(parse(answer.body.decode("utf-8", "replace")), names)
+
+
+def translate(values: Mapping[str, float], names: Mapping[str, str]) -> dict[str, float]:
+    """From an engine's names to the common ones.
+
+    Counters are found with and without `_total`, which the Python client library adds. The acceptance length is the
+    engine's own where it reports one (SGLang, TensorRT-LLM), else 1 + accepted / drafts (vLLM, llama.cpp): both count
+    the token that verification itself yields.
+    """
+    found = {}
+    for name, common in names.items():
+        other = name.removesuffix("_total") if name.endswith("_total") else f"{name}_total"
+        value = values.get(name, values.get(other))
+        if value is not None:
+            found[common] = value
+    if "accepted_tokens_total" in found and found.get("drafts_total"):
+        found.setdefault("acceptance_length", 1 + found["accepted_tokens_total"] / found["drafts_total"])
+    if found.get("acceptance_length", 1.0) < 1.0:
+        del found["acceptance_length"]  # a gauge before the first verification
+    return found

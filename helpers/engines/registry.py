@@ -2,19 +2,25 @@
 
 import importlib
 from collections.abc import Mapping
+from pathlib import Path
 
 from helpers.engines.adapter import Adapter
 from helpers.engines.plan import close_match
 from helpers.errors import EngineUnavailable, UsageError
 
-MODULES = {"llama.cpp": "helpers.engines.llama_cpp"}
+MODULES = {
+    "llama.cpp": "helpers.engines.llama_cpp",
+    "vllm": "helpers.engines.vllm",
+    "sglang": "helpers.engines.sglang",
+    "tensorrt-llm": "helpers.engines.tensorrt_llm",
+    "ollama": "helpers.engines.ollama",
+}
 """Engine -> the module with its ADAPTER."""
 
+LLAMA_SERVER = "helpers.engines.llama_server"
+"""llama.cpp again, as a program or a container of its own; MODULES has the embedded one."""
+
 NOT_HERE = {
-    "vllm": "an environment of its own with vLLM, or its container on an NVIDIA GPU",
-    "sglang": "an NVIDIA GPU and SGLang's container",
-    "tensorrt-llm": "an NVIDIA GPU and TensorRT-LLM's container",
-    "ollama": "the ollama program",
     "nano": "the course's own engine, which this version does not have yet",
     "onnxruntime": "an exported ONNX graph, which this version does not have yet",
 }
@@ -37,32 +43,53 @@ def require_name(engine: str) -> None:
         )
 
 
-def find(engine: str) -> Adapter:
-    """The adapter of an engine that can run on this machine.
+def choose(engine: str, model: str = "course", container: bool | None = None) -> Adapter:
+    """The adapter of an engine, whether it can run here or not.
 
     Args:
         engine: a name, or `auto`.
+        model, container: as in `ServeConfig`; they choose between the two forms of llama.cpp.
 
     Raises:
         UsageError: there is no such engine.
-        EngineUnavailable: it cannot run here; the message says what it needs.
+        EngineUnavailable: it has no adapter.
     """
     require_name(engine)
     if engine == "auto":
         from helpers.hardware import choose_profile, read_hardware
 
         engine = DEFAULTS[choose_profile(read_hardware())]
-    if engine in NOT_HERE:
+    if engine not in MODULES:
         raise EngineUnavailable(
             f"{engine} cannot be started here",
-            f"it needs {NOT_HERE[engine]}",
+            f"it needs {NOT_HERE.get(engine, 'a URL')}",
             f'helpers.attach("http://HOST:PORT/v1", engine="{engine}") uses one that runs elsewhere',
         )
-    adapter: Adapter = importlib.import_module(MODULES[engine]).ADAPTER
+    module = MODULES[engine]
+    if engine == "llama.cpp" and (container is not None or _is_downloaded(model)):
+        module = LLAMA_SERVER
+    adapter: Adapter = importlib.import_module(module).ADAPTER
+    return adapter
+
+
+def find(engine: str, model: str = "course", container: bool | None = None) -> Adapter:
+    """The adapter of an engine that can run on this machine; else like `choose`.
+
+    Raises:
+        EngineUnavailable: it cannot run here; the message says what it needs.
+    """
+    adapter = choose(engine, model, container)
     needs = adapter.needs()
     if needs is not None:
-        raise EngineUnavailable(f"{engine} cannot be started here", f"it needs {needs[0]}", needs[1])
+        raise EngineUnavailable(f"{adapter.name} cannot be started here", f"it needs {needs[0]}", needs[1])
     return adapter
+
+
+def _is_downloaded(model: str) -> bool:
+    from helpers.engines.gguf_sources import HUB_FILE
+    from helpers.models import hub
+
+    return model in hub.models() or (HUB_FILE.fullmatch(model) is not None and not Path(model).exists())
 
 
 def metric_names() -> Mapping[str, str]:

@@ -25,8 +25,8 @@ class HubModel:
         repositories: quantization -> hub id; the default is the first.
         gguf: quantization -> `hub id:tag` of a GGUF file.
         ollama: its name in Ollama's library.
-        eagle3: EAGLE-3 draft by engine; `any` for the others.
-        draft: hub id of a small model with the same tokenizer.
+        eagle3: EAGLE-3 draft by engine; `any` for all that read Hugging Face files.
+        draft: a small model with the same tokenizer, likewise.
         gated: repositories whose licence must be accepted on the hub.
     """
 
@@ -42,12 +42,13 @@ class HubModel:
     gguf: Mapping[str, str] = field(default_factory=dict)
     ollama: str = ""
     eagle3: Mapping[str, str] = field(default_factory=dict)
-    draft: str = ""
+    draft: Mapping[str, str] = field(default_factory=dict)
     gated: tuple[str, ...] = ()
 
-    def kv_bytes_per_token(self, value_bytes: float = 2.0) -> int:
-        """Key and value of one token in all layers; 0 if the shape is not one of plain attention."""
-        return int(2 * self.layers * self.kv_heads * self.head_size * value_bytes)
+    @property
+    def kv_values_per_token(self) -> int:
+        """Keys and values of one token in all layers; 0 if the shape is not one of plain attention."""
+        return 2 * self.layers * self.kv_heads * self.head_size
 
     def draft_for(self, engine: str, speculation: str) -> str:
         """Hub id of the draft that fits this engine.
@@ -55,7 +56,8 @@ class HubModel:
         Raises:
             UsageError: none is known.
         """
-        found = self.draft if speculation == "draft" else self.eagle3.get(engine, self.eagle3.get("any", ""))
+        drafts = self.draft if speculation == "draft" else self.eagle3
+        found = drafts.get(engine, "" if engine == "llama.cpp" else drafts.get("any", ""))
         if not found:
             raise UsageError(
                 f"no {speculation} draft of {self.id} is known",

@@ -1,0 +1,116 @@
+"""`./course plan ENGINE`: the exact commands and files that serve a model; nothing is started."""
+
+import argparse
+import json
+import shlex
+from typing import Any
+
+from helpers.engines.plan import PRECISIONS, SPECULATIONS, LaunchPlan, ServeConfig
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("engine", metavar="ENGINE", help="llama.cpp, vllm, sglang, tensorrt-llm or ollama")
+    parser.add_argument("--model", default="", metavar="M", help="a catalogue id, a hub id, or a path")
+    parser.add_argument("--quantization", choices=PRECISIONS, metavar="Q", help=", ".join(PRECISIONS))
+    parser.add_argument(
+        "--speculation", choices=SPECULATIONS, default="none", metavar="S", help=", ".join(SPECULATIONS)
+    )
+    parser.add_argument("--draft-model", default="", metavar="M", help="instead of the draft that the catalogue knows")
+    parser.add_argument("--tensor-parallel", type=int, default=1, metavar="N", help="GPUs that share each layer")
+    parser.add_argument("--nodes", default="", metavar="A,B", help="machines, for an engine that spans them")
+    parser.add_argument("--max-model-len", type=int, metavar="N", help="tokens of one sequence (default: 8192 at most)")
+    parser.add_argument("--max-num-seqs", type=int, default=8, metavar="N", help="sequences at once (default: 8)")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--container", action="store_true", help="the engine's image")
+    form.add_argument("--native", action="store_true", help="the engine's program on this machine")
+    parser.add_argument("--release", default="", metavar="NAME", help="a release of helpers/engines/catalog.toml")
+    parser.add_argument("--port", type=int, default=0, metavar="P", help="default: the engine's own port of the course")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the plan."""
+    plan = make(arguments)
+    print(json.dumps(plan.to_json()) if arguments.json else render(plan))
+    return 0
+
+
+def make(arguments: argparse.Namespace) -> LaunchPlan:
+    """The plan for these arguments.
+
+    Raises:
+        UsageError: the engine cannot serve this; the message says what it can.
+    """
+    from helpers.engines import catalog, registry
+    from helpers.engines.adapter import complete
+
+    container = True if arguments.container else False if arguments.native else None
+    if arguments.release and container is None:
+        container = catalog.find(arguments.engine).release(arguments.release).kind == "container"
+    model = arguments.model or default_model(arguments.engine, container)
+    adapter = registry.choose(arguments.engine, model, container)
+    options: dict[str, Any] = {
+        "engine": adapter.name,
+        "model": model,
+        "precision": arguments.quantization or "",
+        "port": arguments.port or adapter.default_port,
+        "speculation": arguments.speculation,
+        "draft_model": arguments.draft_model or known_draft(adapter.name, model, arguments.speculation),
+        "tensor_parallel": arguments.tensor_parallel,
+        "nodes": tuple(filter(None, arguments.nodes.split(","))),
+        "max_model_len": arguments.max_model_len,
+        "max_num_seqs": arguments.max_num_seqs,
+        "container": container,
+        "extra": {"release": arguments.release} if arguments.release else {},
+    }
+    return adapter.plan(complete(adapter, ServeConfig.build(**options)))
+
+
+def default_model(engine: str, container: bool | None) -> str:
+    """The course model where a CPU serves it, else a model whose figures on a Spark are published."""
+    from helpers.hardware import find_gpus
+
+    embedded = engine == "llama.cpp" and container is None
+    on_cpu = engine == "vllm" and not container and not find_gpus()
+    return "course" if embedded or on_cpu or engine == "auto" else "llama-3.1-8b"
+
+
+def known_draft(engine: str, model: str, speculation: str) -> str:
+    """The draft that the catalogue has for a model; empty where none is needed or known.
+
+    Raises:
+        UsageError: the model is in the catalogue of downloads, and has none.
+    """
+    from helpers.models import catalogue, hub
+
+    if speculation not in ("draft", "eagle3"):
+        return ""
+    if model in hub.models():
+        return hub.models()[model].draft_for(engine, speculation)
+    return "course-draft" if model in catalogue.entries() and speculation == "draft" else ""
+
+
+def render(plan: LaunchPlan) -> str:
+    """For a terminal: notes as comments, then files and commands that can be pasted."""
+    parts = [f"# {plan.engine}: nothing is started; this is what would be."]
+    parts += [f"# - {note}" for note in plan.notes]
+    for path, text in plan.files.items():
+        body = text if text.endswith("\n") else text + "\n"
+        folder = path.rpartition("/")[0]
+        parts.append(f"\nmkdir -p {shlex.quote(folder)}\ncat > {shlex.quote(path)} <<'END_OF_FILE'\n{body}END_OF_FILE")
+    variables = "".join(f"{name}={shlex.quote(value)} \\\n  " for name, value in plan.env.items())
+    parts.append("\n" + variables + " \\\n  ".join(_lines(plan.argv)) + "\n")
+    parts += [f"# {name}: {url}" for name, url in plan.urls.items()]
+    return "\n".join(parts)
+
+
+def _lines(argv: tuple[str, ...]) -> list[str]:
+    """The program on a line of its own, then one line per option with its value."""
+    lines: list[list[str]] = [[]]
+    for word in argv:
+        option_is_full = len(lines[-1]) == 2 and lines[-1][0].startswith("-")
+        if lines[-1] and (word.startswith("-") or option_is_full):
+            lines.append([])
+        lines[-1].append(shlex.quote(word))
+    return [" ".join(line) for line in lines]
