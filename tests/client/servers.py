@@ -10,7 +10,7 @@ from contextlib import contextmanager
 def scripted(answers: Sequence[bytes], *, close: bool = True) -> Iterator[str]:
     """Answer each request on a connection with the next of the given bytes, whatever it says; yields the URL.
 
-    With `close` each connection is closed after its answer, else it stays open.
+    With `close` each connection is closed after its answer, else it stays open; an empty answer closes it in any case.
     """
     listening = socket.create_server(("127.0.0.1", 0))
     listening.settimeout(10)
@@ -39,14 +39,13 @@ def scripted(answers: Sequence[bytes], *, close: bool = True) -> Iterator[str]:
             connection.settimeout(10)
             try:
                 while left and read_request(connection):
-                    connection.sendall(left.pop(0))
-                    if close:
+                    answer = left.pop(0)
+                    connection.sendall(answer)
+                    if close or not answer:
+                        connection.close()
                         break
             except OSError:
                 continue
-            finally:
-                if close:
-                    connection.close()
 
     thread = threading.Thread(target=serve)
     thread.start()
