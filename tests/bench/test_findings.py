@@ -1,10 +1,19 @@
 import pytest
 
+from helpers.bench import standings
 from helpers.bench.findings import answer_needs, paired_ratio, prefill_rate
 from helpers.bench.groups import group_runs
 from helpers.bench.run import Run
 from helpers.bench.standings import COURSE_ENGINES, engine_rows
+from helpers.engines.survey import EngineState
 from tests.bench.samples import make_run
+
+
+@pytest.fixture
+def surveyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the engines say of this machine, whatever it has: llama.cpp could run, the others could not."""
+    states = [EngineState(name, "missing", f"a machine for {name}") for name in COURSE_ENGINES if name != "llama.cpp"]
+    monkeypatch.setattr(standings, "survey_engines", lambda: [EngineState("llama.cpp", "ready"), *states])
 
 
 def answers_of(runs: list[Run]) -> dict[str, str]:
@@ -77,17 +86,17 @@ def test_recorded_runs_say_so() -> None:
     assert engine_rows([group])[0].state == "recorded"
 
 
-def test_every_engine_of_the_course_has_a_row() -> None:
+def test_every_engine_of_the_course_has_a_row(surveyed: None) -> None:
     rows = engine_rows(group_runs([make_run(), make_run(precision="q8_0", tpot_s=0.01)]))
     assert {row.engine for row in rows} == set(COURSE_ENGINES)
     assert rows[0].state == "measured"
     missing = next(row for row in rows if row.engine == "sglang")
-    assert missing.state == "not-run: needs an NVIDIA GPU and SGLang's container"
+    assert missing.state == "not-run: needs a machine for sglang"
     assert missing.tpot_s is None
     assert missing.older_stars == (4, 4)
 
 
-def test_an_engine_that_could_run_needs_only_a_run() -> None:
+def test_an_engine_that_could_run_needs_only_a_run(surveyed: None) -> None:
     row = next(row for row in engine_rows([]) if row.engine == "llama.cpp")
     assert row.state == "not-run: needs a run: ./course bench --engine llama.cpp"
 
