@@ -1,6 +1,7 @@
 """Batches of packed chats: each depends on the seed and the step alone, so that a run can resume anywhere."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +55,7 @@ def make_batch(
     rows: int,
     length: int,
     distance_words: int,
-    weights: dict[str, float] = WEIGHTS,
+    weights: Mapping[str, float] = WEIGHTS,
 ) -> Batch:
     """The batch of one step: whole chats fitted into rows; the rest of a row is end-of-text tokens, not learnt."""
     rng = random.Random(seed * 1_000_003 + step)

@@ -9,33 +9,35 @@ _STEPS = 5
 
 
 class Muon:
-    """Optimizer state and update for matrices; matrices of one shape are made orthogonal together.
+    """Optimizer state and update for matrices; pieces of one shape are made orthogonal together.
 
     Args:
-        matrices: the parameters, all two-dimensional.
+        matrices: the parameters, all two-dimensional, each with the sizes of its pieces along the rows. Projections
+            that share a matrix must be pieces of their own: made orthogonal as one, the value projection with its
+            larger gradients would leave query and key nearly unmoved, and no copying would be learnt.
         momentum: of the Nesterov momentum.
     """
 
-    def __init__(self, matrices: list[torch.nn.Parameter], momentum: float = 0.95) -> None:
+    def __init__(self, matrices: list[tuple[torch.nn.Parameter, list[int]]], momentum: float = 0.95) -> None:
         self.matrices = matrices
         self.momentum = momentum
-        self.buffers = [torch.zeros_like(matrix) for matrix in matrices]
+        self.buffers = [torch.zeros_like(matrix) for matrix, _ in matrices]
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def step(self, rate: float, decay: float = 0.01) -> None:
         """Moves each matrix by `rate` along its orthogonal momentum; it first loses the share `rate * decay`."""
-        groups: dict[tuple[int, ...], list[int]] = {}
-        for index, matrix in enumerate(self.matrices):
-            assert matrix.grad is not None
-            self.buffers[index].lerp_(matrix.grad, 1 - self.momentum)
-            groups.setdefault(tuple(matrix.shape), []).append(index)
-        for (rows, columns), indices in groups.items():
-            moves = [torch.lerp(self.matrices[i].grad, self.buffers[i], self.momentum) for i in indices]
-            updates = _orthogonalize(torch.stack(moves))
+        groups: dict[tuple[int, ...], list[tuple[Tensor, Tensor]]] = {}
+        for (matrix, sizes), buffer in zip(self.matrices, self.buffers, strict=True):
+            buffer.lerp_(matrix.grad, 1 - self.momentum)
+            move = torch.lerp(matrix.grad, buffer, self.momentum)
+            matrix.grad = None
+            for piece, piece_move in zip(matrix.split(sizes), move.split(sizes), strict=True):
+                groups.setdefault(tuple(piece.shape), []).append((piece, piece_move))
+        for (rows, columns), pieces in groups.items():
+            updates = _orthogonalize(torch.stack([move for _, move in pieces]))
             scale = rate * max(1.0, rows / columns) ** 0.5
-            for index, update in zip(indices, updates, strict=True):
-                self.matrices[index].mul_(1 - rate * decay).add_(update, alpha=-scale)
-                self.matrices[index].grad = None
+            for (piece, _), update in zip(pieces, updates, strict=True):
+                piece.mul_(1 - rate * decay).add_(update, alpha=-scale)
 
 
 def _orthogonalize(matrices: Tensor) -> Tensor:

@@ -6,8 +6,8 @@ so a run that was stopped goes on where it was.
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch.nn import functional
 from helpers.models.training.batches import KIND_NAMES, make_batch
 from helpers.models.training.corpus.mixture import WEIGHTS
 from helpers.models.training.muon import Muon
-from helpers.models.training.network import Network, Shape, export
+from helpers.models.training.network import Network, Shape, export, list_matrices
 
 _MATRIX_RATE = 0.02
 _OTHER_RATE = 3e-3
@@ -36,7 +36,7 @@ class Stage:
         rows, length: the size of a batch.
         distance_words: how far back facts to recall may stand, about.
         first_rate, last_rate: learning rate at both ends, as a share of the full one; linear between.
-        recall_weight: chats of the recall kind, in place of the mixture's weight; 0 keeps that.
+        weights: chats of some kinds, in place of the mixture's weights.
     """
 
     steps: int
@@ -45,7 +45,7 @@ class Stage:
     distance_words: int
     first_rate: float
     last_rate: float
-    recall_weight: float = 0.0
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,8 @@ def train(run: Run, tokenizer: Any, loss: Loss = cross_entropy, compile_network:
         compile_network: whether to use torch.compile (needs a C++ compiler, 1.2 to 1.3 times as fast).
     """
     network = Network(run.shape, run.seed)
-    matrices = [p for name, p in network.named_parameters() if p.ndim == 2 and name != "embedding"]
     others = [p for name, p in network.named_parameters() if p.ndim == 1 or name == "embedding"]
-    muon = Muon(matrices)
+    muon = Muon(list_matrices(network))
     adam = torch.optim.AdamW(others, lr=_OTHER_RATE, betas=(0.9, 0.98), weight_decay=0.0)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     step, tokens, seconds = 0, 0, 0.0
@@ -114,7 +113,7 @@ def train(run: Run, tokenizer: Any, loss: Loss = cross_entropy, compile_network:
     total = sum(stage.steps for stage in run.stages)
     while step < total:
         stage, done = _find_stage(run.stages, step)
-        weights = {**WEIGHTS, "recall": stage.recall_weight} if stage.recall_weight else WEIGHTS
+        weights = {**WEIGHTS, **stage.weights}
         batch = make_batch(tokenizer, run.seed, step, stage.rows, stage.length, stage.distance_words, weights)
         inputs, kinds = torch.from_numpy(batch.inputs), torch.from_numpy(batch.kinds)
         losses = compute(inputs, torch.from_numpy(batch.positions), torch.from_numpy(batch.targets))
