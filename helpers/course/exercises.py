@@ -10,13 +10,12 @@ from typing import Any, Literal
 
 from helpers.course.answers import Outcome, agree, answer, complaint
 from helpers.course.catalogue import find_exercise
+from helpers.course.judge import MISSING
 from helpers.course.mistakes import Mistake, read_mistakes
 from helpers.course.task import Case, Exercise
 from helpers.errors import CheckFailed
 
 TODO = "ExerciseTodo"
-MISSING = "Missing"
-"""The error name of an outcome whose function was not there to be called."""
 
 ExerciseState = Literal["holds", "fails", "to-do", "missing"]
 

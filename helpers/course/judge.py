@@ -19,6 +19,8 @@ from helpers.course.task import Case
 
 TIMEOUT = "Timeout"
 DIED = "ProcessDied"
+MISSING = "Missing"
+"""Error names of outcomes that are not the function's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from helpers.course.answers import Outcome, answer
+from helpers.course.judge import MISSING
 
 LARGEST_ANSWER_BYTES = 1_000_000
 
@@ -47,7 +48,7 @@ def main() -> None:
             outcome = answer(function, case["name"], case["inputs"])
         else:
             outcome = Outcome(
-                case["name"], error="Missing", message="; ".join(errors) or f"no function {request['function']}"
+                case["name"], error=MISSING, message="; ".join(errors) or f"no function {request['function']}"
             )
         results.write(encode(outcome) + "\n")
         results.flush()

@@ -14,11 +14,14 @@ from typing import Any
 from helpers.course.answers import Outcome
 from helpers.course.catalogue import Entry
 from helpers.course.files import read_json
-from helpers.course.judge import Source, ask
+from helpers.course.judge import DIED, MISSING, TIMEOUT, Source, ask
 from helpers.errors import UsageError
 
 SIGNIFICANT_DIGITS = 9
 """Kept of a planted answer's numbers: more would differ between processors, and tolerances are wider."""
+
+TIME_LIMIT_S = 30.0
+"""For one planted answer; only a hang reaches it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +67,17 @@ def read_wrong_answers(entry: Entry) -> list[WrongAnswer]:
     return found
 
 
-def run_wrong_answer(entry: Entry, wrong: WrongAnswer, time_limit_s: float = 5.0) -> Mistake:
-    """Run a planted wrong answer on the visible cases of its exercise, in a child."""
+def run_wrong_answer(entry: Entry, wrong: WrongAnswer) -> Mistake:
+    """Run a planted wrong answer on the visible cases of its exercise, in a child.
+
+    Raises:
+        UsageError: it gave no answer, so there is no behaviour to recognise.
+    """
     exercise = entry.exercise(wrong.exercise)
-    outcomes = ask([Source(wrong.path.name, wrong.source)], exercise.function, exercise.cases, time_limit_s)
+    outcomes = ask([Source(wrong.path.name, wrong.source)], exercise.function, exercise.cases, TIME_LIMIT_S)
+    for outcome in outcomes:
+        if outcome.error in (TIMEOUT, DIED, MISSING):
+            raise UsageError(f"{wrong.path}: {outcome.error} on the case {outcome.case!r}: {outcome.message}")
     kept = [Outcome(outcome.case, _rounded(outcome.value), outcome.error) for outcome in outcomes]
     return Mistake(wrong.name, wrong.message, tuple(kept))
 

@@ -11,8 +11,7 @@ from helpers.course.build import CHECKED_TAG, differences
 from helpers.course.catalogue import STEM, Entry, find_tasks
 from helpers.course.check import judge_exercises
 from helpers.course.exercises import report_on
-from helpers.course.judge import Source, ask
-from helpers.course.mistakes import read_mistakes, read_wrong_answers
+from helpers.course.mistakes import read_mistakes, read_wrong_answers, run_wrong_answer
 
 MILESTONES = {
     *("12.1.report", "12.2.batching", "12.2.vllm", "12.3.aot", "12.3.prefill", "12.3.tensorrt-llm"),
@@ -88,7 +87,7 @@ def test_every_planted_wrong_answer_is_caught_by_its_own_message(entry: Entry) -
     planted: dict[str, int] = {exercise.id: 0 for exercise in entry.task.exercises}
     for wrong in read_wrong_answers(entry):
         exercise = entry.exercise(wrong.exercise)
-        outcomes = ask([Source(wrong.path.name, wrong.source)], exercise.function, exercise.cases, 5.0)
+        outcomes = run_wrong_answer(entry, wrong).outcomes
         report = report_on(exercise, exercise.cases, outcomes, mistakes[exercise.id])
         assert report.state == "fails", f"{wrong.path.name} is not wrong on any visible case"
         assert report.mistake == wrong.message, f"{wrong.path.name} behaves like another mistake"
