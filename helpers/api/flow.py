@@ -26,8 +26,7 @@ ELSEWHERE = frozenset({429, 500, 502, 503, 504})
 
 REQUEST_ID = re.compile(rb"[\w.-]{1,64}")
 NEW_IDS = map((token_hex(4) + "-{:x}").format, count())
-SHUTTING_DOWN = Refused(503, "shutting_down", "The gateway is shutting down.", 5)
-CLIENT_LEFT = Refused(499, "client_left", "The client has left.")
+LEFT = "client_left"
 logger = logging.getLogger("gateway")
 
 
@@ -105,7 +104,7 @@ class Endpoint:
         except Refused as refused:
             refusal = refused
         except asyncio.CancelledError:
-            refusal = CLIENT_LEFT if call.outcome == CLIENT_LEFT.code else SHUTTING_DOWN
+            refusal = client_left() if call.outcome == LEFT else shutting_down()
         except Exception:
             logger.exception("request %s broke the gateway", call.request_id)
             refusal = Refused(500, "internal_error", "The gateway failed; its log says why.")
@@ -118,7 +117,7 @@ class Endpoint:
 
     async def _refuse(self, refusal: Refused, call: Call, answer: Answer) -> None:
         call.outcome, call.status = refusal.code, refusal.status
-        if refusal is CLIENT_LEFT:
+        if refusal.code == LEFT:
             return
         if not answer.status:
             await answer.whole(refusal.status, self._dialect.error(refusal), refusal.retry_after_s)
@@ -131,7 +130,7 @@ class Endpoint:
         key = state.keyring.check(scope["headers"])
         call.key, call.key_id = key.name, key.id
         if state.draining:
-            raise SHUTTING_DOWN
+            raise shutting_down()
         body = await read_body(scope["headers"], receive, state.settings.limits.max_body_bytes)
         wanted = self._dialect.parse(body, state.settings.limits)
         call.model, targets = state.router.resolve(wanted.model)
@@ -240,6 +239,16 @@ class Endpoint:
         await answer.whole(status, content, retry_after_s)
 
 
+def shutting_down() -> Refused:
+    """What requests are told during the drain, and those that it ends."""
+    return Refused(503, "shutting_down", "The gateway is shutting down.", 5)
+
+
+def client_left() -> Refused:
+    """For the records only: nobody is there to be told."""
+    return Refused(499, LEFT, "The client has left.")
+
+
 def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """The client's own id of the request, if it has a decent one, else a new one."""
     for name, value in headers:
@@ -267,7 +276,7 @@ async def read_body(headers: Iterable[tuple[bytes, bytes]], receive: Receive, ma
         if size > max_bytes:
             raise too_large
     if message["type"] == "http.disconnect":
-        raise CLIENT_LEFT
+        raise client_left()
     return b"".join(pieces)
 
 
@@ -275,6 +284,6 @@ async def watch_client(receive: Receive, task: "asyncio.Task[Any] | None", call:
     """Wait until the client leaves, then end its request: the upstream's connection closes with it."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    call.outcome = CLIENT_LEFT.code
+    call.outcome = LEFT
     if task is not None:
         task.cancel()

