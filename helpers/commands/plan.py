@@ -48,7 +48,7 @@ def make(arguments: argparse.Namespace) -> LaunchPlan:
     container = True if arguments.container else False if arguments.native else None
     if arguments.release and container is None:
         container = catalog.find(arguments.engine).release(arguments.release).kind == "container"
-    model = arguments.model or default_model(arguments.engine, container)
+    model = arguments.model or default_model(arguments.engine, container, spans_machines=bool(arguments.nodes))
     adapter = registry.choose(arguments.engine, model, container)
     options: dict[str, Any] = {
         "engine": adapter.name,
@@ -67,12 +67,12 @@ def make(arguments: argparse.Namespace) -> LaunchPlan:
     return adapter.plan(complete(adapter, ServeConfig.build(**options)))
 
 
-def default_model(engine: str, container: bool | None) -> str:
+def default_model(engine: str, container: bool | None, *, spans_machines: bool = False) -> str:
     """The course model where a CPU serves it, else a model whose figures on a Spark are published."""
-    from helpers.hardware import find_gpus
+    from helpers.engines.vllm import is_laptop_without_gpu
 
     embedded = engine == "llama.cpp" and container is None
-    on_cpu = engine == "vllm" and not container and not find_gpus()
+    on_cpu = engine == "vllm" and not container and not spans_machines and is_laptop_without_gpu()
     return "course" if embedded or on_cpu or engine == "auto" else "llama-3.1-8b"
 
 
@@ -99,18 +99,6 @@ def render(plan: LaunchPlan) -> str:
         body = text if text.endswith("\n") else text + "\n"
         folder = path.rpartition("/")[0]
         parts.append(f"\nmkdir -p {shlex.quote(folder)}\ncat > {shlex.quote(path)} <<'END_OF_FILE'\n{body}END_OF_FILE")
-    variables = "".join(f"{name}={shlex.quote(value)} \\\n  " for name, value in plan.env.items())
-    parts.append("\n" + variables + " \\\n  ".join(_lines(plan.argv)) + "\n")
+    parts.append(f"\n{plan.shell_lines}\n")
     parts += [f"# {name}: {url}" for name, url in plan.urls.items()]
     return "\n".join(parts)
-
-
-def _lines(argv: tuple[str, ...]) -> list[str]:
-    """The program on a line of its own, then one line per option with its value."""
-    lines: list[list[str]] = [[]]
-    for word in argv:
-        option_is_full = len(lines[-1]) == 2 and lines[-1][0].startswith("-")
-        if lines[-1] and (word.startswith("-") or option_is_full):
-            lines.append([])
-        lines[-1].append(shlex.quote(word))
-    return [" ".join(line) for line in lines]

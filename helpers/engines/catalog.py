@@ -4,6 +4,7 @@ Order, the last wins: catalog.toml, the user's file, COURSE_RELEASE_ENGINE and C
 by name.
 """
 
+import functools
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -94,7 +95,7 @@ def engines() -> dict[str, Engine]:
     Raises:
         UsageError: the user's file is not TOML, or has a field that the catalogue does not know.
     """
-    tables = {table["name"]: table for table in _read(FILE)}
+    tables = {table["name"]: table for table in _shipped()}
     own = read_settings().catalog
     for table in _read(own) if own.is_file() else []:
         tables[table["name"]] = _merged(tables.get(table["name"], {}), table)
@@ -125,7 +126,7 @@ def choose_release(engine: str, kind: str, name: str = "") -> Release:
     for ending in (*settings.images, *settings.releases):
         if ending not in known:
             raise UsageError(
-                f"{ending} in COURSE_IMAGE_{ending} or COURSE_RELEASE_{ending} is no engine{close_match(ending, known)}",
+                f"COURSE_IMAGE_ or COURSE_RELEASE_{ending} names no engine{close_match(ending, known)}",
                 f"the endings are {', '.join(sorted(known))}",
             )
     from_environment = settings.releases.get(environment_name(engine), "")
@@ -153,6 +154,11 @@ def environment_name(engine: str) -> str:
 
 def _literal(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
+
+
+@functools.cache
+def _shipped() -> list[dict[str, Any]]:
+    return _read(FILE)
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ container True or False, or by a model that is downloaded.
 
 from helpers.engines import llama_cpp
 from helpers.engines.gguf_sources import find_gguf, known_precisions
-from helpers.engines.gpu_engine import Capabilities, GpuEngine, Job, Serve
+from helpers.engines.gpu_engine import GpuEngine
+from helpers.engines.job import Capabilities, Job, Serve
 from helpers.engines.llama_cpp_log import REFUSALS, SYMPTOMS
 from helpers.engines.plan import ServeConfig
 from helpers.engines.sources import Source

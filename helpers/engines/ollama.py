@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from helpers.engines.gguf_sources import find_gguf
-from helpers.engines.gpu_engine import Capabilities, GpuEngine, Job, Serve
+from helpers.engines.gpu_engine import GpuEngine
+from helpers.engines.job import Capabilities, Job, Serve
 from helpers.engines.plan import LaunchPlan, ServeConfig
 from helpers.engines.sources import Source
 from helpers.errors import UsageError

@@ -168,6 +168,18 @@ class LaunchPlan:
         variables = [f"{name}={shlex.quote(value)}" for name, value in self.env.items()]
         return " ".join([*variables, shlex.join(self.argv)])
 
+    @property
+    def shell_lines(self) -> str:
+        """`shell`, with a line for each variable and each option."""
+        lines = [[f"{name}={shlex.quote(value)}"] for name, value in self.env.items()]
+        lines.append([])
+        for word in self.argv:
+            has_its_value = len(lines[-1]) == 2 and lines[-1][0].startswith("-")
+            if lines[-1] and (word.startswith("-") or has_its_value):
+                lines.append([])
+            lines[-1].append(shlex.quote(word))
+        return " \\\n  ".join(" ".join(line) for line in lines)
+
     def to_json(self) -> dict[str, Any]:
         """The contract's {engine, argv, shell, env, files, port, urls, notes}."""
         return {

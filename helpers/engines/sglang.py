@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from helpers.engines.gpu_engine import Capabilities, GpuEngine, Job, Serve
+from helpers.engines.gpu_engine import GpuEngine
+from helpers.engines.job import Capabilities, Job, Serve
 from helpers.errors import UsageError
 
 MEMORY_FRACTION = 0.75

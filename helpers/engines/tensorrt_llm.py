@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from helpers.engines import metrics, probe, tensorrt_llm_aot, tensorrt_llm_bench, tensorrt_llm_nodes
 from helpers.engines.catalog import Release
-from helpers.engines.gpu_engine import MEMORY_FRACTION, Capabilities, GpuEngine, Job, Serve
+from helpers.engines.gpu_engine import GpuEngine
+from helpers.engines.job import MEMORY_FRACTION, Capabilities, Job, Serve
 from helpers.engines.plan import LaunchPlan, ServeConfig
 from helpers.errors import UsageError
 
@@ -65,6 +66,14 @@ class TensorRtLlm(GpuEngine):
             raise UsageError(
                 "two Sparks are planned with containers", "mpirun starts the same image on both", "--container"
             )
+
+    def precisions_of(self, release: Release) -> tuple[str, ...]:
+        """MXFP4 came with the PyTorch backend."""
+        return tuple(name for name in self.precisions if name != "mxfp4" or not ahead_of_time(release))
+
+    def own_precision(self, config: ServeConfig, release: Release) -> str:
+        """A build must be told; the PyTorch backend reads what the files say."""
+        return "bf16" if ahead_of_time(release) else super().own_precision(config, release)
 
     def plan(self, config: ServeConfig) -> LaunchPlan:
         """As all, with the endpoint of iterations beside the Prometheus page."""

@@ -5,7 +5,7 @@ The flags were read in the parsers of convert_checkpoint.py, quantize.py and trt
 
 import shlex
 
-from helpers.engines.gpu_engine import MEMORY_FRACTION, Job, Serve
+from helpers.engines.job import MEMORY_FRACTION, Job, Serve
 from helpers.errors import UsageError
 
 MAX_NUM_TOKENS = 8192
@@ -32,8 +32,6 @@ def refuse(job: Job) -> None:
             "its drafts were of EAGLE-1 and -2, and are compiled into the engine",
             hint,
         )
-    if job.config.precision not in (*DTYPES, *CALIBRATED):
-        raise UsageError(f"trtllm-build has no {job.config.precision}", "", hint)
     if job.config.nodes:
         raise UsageError("an engine built ahead of time is planned for one machine", "", hint)
 

@@ -6,7 +6,7 @@ Flags: trtllm-bench of 1.3.0rc26 (tests/data/flags).
 
 import shlex
 
-from helpers.engines.gpu_engine import Job
+from helpers.engines.job import Job
 
 PROMPT_TOKENS = (128, 512, 2048, 8192)
 REQUESTS = 8

@@ -14,7 +14,8 @@ from helpers.engines.plan import LaunchPlan
 from helpers.engines.ports import HOST
 
 if TYPE_CHECKING:
-    from helpers.engines.gpu_engine import GpuEngine, Job
+    from helpers.engines.gpu_engine import GpuEngine
+    from helpers.engines.job import Job
 
 SSH_PORT = 2233
 

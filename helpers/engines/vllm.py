@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from helpers.engines.catalog import Release
-from helpers.engines.gpu_engine import MEMORY_FRACTION, Capabilities, GpuEngine, Job, Serve
+from helpers.engines.gpu_engine import GpuEngine
+from helpers.engines.job import MEMORY_FRACTION, Capabilities, Job, Serve
 from helpers.engines.plan import ServeConfig
 from helpers.errors import UsageError
 
@@ -59,8 +60,8 @@ class Vllm(GpuEngine):
     metric_names: Mapping[str, str] = METRIC_NAMES
 
     def needs(self) -> tuple[str, str] | None:
-        """Its CPU environment is enough."""
-        if self.cpu_program() is not None:
+        """On a laptop its CPU environment is enough; a Spark never falls back to it."""
+        if self.cpu_program() is not None and is_laptop_without_gpu():
             return None
         missing = super().needs()
         if missing is None:
@@ -72,19 +73,20 @@ class Vllm(GpuEngine):
         return shutil.which(self.program)
 
     def prefers_container(self, config: ServeConfig) -> bool:
-        """A model of this machine runs on its CPU where there is no GPU; everything else in the container."""
-        from helpers.hardware import find_gpus
+        """A model of this machine runs on a laptop's CPU; everything else in the container."""
         from helpers.models import catalogue
 
-        return config.model not in catalogue.entries() or bool(find_gpus())
+        return bool(config.nodes) or config.model not in catalogue.entries() or not is_laptop_without_gpu()
 
     def choose_release(self, config: ServeConfig, kind: str) -> Release:
-        """Native without a GPU is the CPU wheel."""
-        from helpers.hardware import find_gpus
-
-        if kind == "native" and "release" not in config.extra and not find_gpus():
+        """Native on a laptop without a GPU is the CPU wheel."""
+        if kind == "native" and "release" not in config.extra and is_laptop_without_gpu():
             config = replace(config, extra={**config.extra, "release": "cpu-0.32"})
         return super().choose_release(config, kind)
+
+    def precisions_of(self, release: Release) -> tuple[str, ...]:
+        """The CPU wheel computes unquantized models only, as far as the course knows."""
+        return tuple(DTYPES) if on_cpu(release) else self.precisions
 
     def own_precision(self, config: ServeConfig, release: Release) -> str:
         """float32 on a CPU, where the answers are compared token by token."""
@@ -94,10 +96,6 @@ class Vllm(GpuEngine):
         """What the CPU wheel lacks, and options without an effect."""
         config = job.config
         if on_cpu(job.release):
-            if config.precision in ("fp8", "nvfp4", "mxfp4"):
-                raise UsageError(
-                    f"vLLM on a CPU does not serve {config.precision}", "", "take f32 or bf16, or plan --container"
-                )
             if config.nodes:
                 raise UsageError("vLLM on a CPU does not span machines here", "", "plan --container for two Sparks")
         elif config.threads is not None:
@@ -165,6 +163,13 @@ class Vllm(GpuEngine):
         if config.speculation != "none":
             words += ["--speculative-config", json.dumps(speculative_config(job))]
         return words
+
+
+def is_laptop_without_gpu() -> bool:
+    """Where vLLM is the CPU wheel unless a container is asked for."""
+    from helpers.hardware import choose_profile, find_gpus, read_hardware
+
+    return choose_profile(read_hardware()) == "laptop" and not find_gpus()
 
 
 def on_cpu(release: Release) -> bool:

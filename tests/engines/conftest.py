@@ -11,6 +11,7 @@ import pytest
 
 from helpers.engines.failures import Symptom
 from helpers.engines.plan import LaunchPlan, ServeConfig
+from helpers.hardware import Gpu
 from helpers.models import catalogue
 from tests.models.conftest import make_checkpoint
 
@@ -68,6 +69,12 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def tiny_gguf(tiny_model: str) -> Path:
     return catalogue.gguf(tiny_model, "f32")
+
+
+@pytest.fixture
+def spark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with a GB10 whose memory reads N/A."""
+    monkeypatch.setattr("helpers.hardware.find_gpus", lambda: [Gpu("NVIDIA GB10", None, "12.1", "580.95.05")])
 
 
 def until(condition: Callable[[], object], limit_s: float = 10.0) -> bool:

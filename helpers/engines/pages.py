@@ -1,0 +1,131 @@
+"""The documentation page of each engine, made from the catalogue and the adapters, so that it cannot drift from them.
+
+python -c "from helpers.engines import pages; pages.write()"
+"""
+
+from pathlib import Path
+from typing import Any, cast
+
+from helpers.config import ROOT, read_settings
+from helpers.engines import catalog, legacy, registry
+from helpers.engines.adapter import complete
+from helpers.engines.gpu_engine import GpuEngine
+from helpers.engines.plan import ServeConfig
+
+FOLDER = ROOT / "docs" / "engines"
+EXAMPLE_MODEL = "qwen3-8b"
+
+
+def pages() -> dict[str, str]:
+    """File name -> text, for all engines, the older commands and the overview."""
+    found = {f"{name}.md": engine_page(name) for name in catalog.engines()}
+    return {"README.md": overview(), **found, "older-commands.md": older_commands()}
+
+
+def write(folder: Path = FOLDER) -> None:
+    """Write all pages."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def engine_page(name: str) -> str:
+    """One engine: what it is, when to choose it, how it is started, what it reports, what goes wrong."""
+    entry = catalog.find(name)
+    adapter = cast(GpuEngine, registry.choose(name, EXAMPLE_MODEL))
+    can = adapter.capabilities
+    known = {
+        "quantizations": ", ".join(adapter.precisions),
+        "speculation": ", ".join(kind for kind in adapter.speculations if kind != "none") or "none",
+        "prefix caching": can.prefix_caching,
+        "chunked prefill": can.chunked_prefill,
+        "KV cache types": ", ".join(can.kv_cache_dtypes),
+        "structured output": can.structured_output,
+        "tensor parallelism": "yes" if can.tensor_parallel else "no",
+        "several machines": can.multi_node or "no",
+        "options of its own": ", ".join(f"`{extra}`" for extra in adapter.extra),
+    }
+    parts = [
+        f"# {entry.title}",
+        entry.summary,
+        f"Choose it for {entry.choose}.",
+        "Documentation of the project: " + ", ".join(f"<{url}>" for url in entry.documentation),
+        "## What it can do\n\n" + _table(["", ""], [[key, value] for key, value in known.items()]),
+        "## How it is started\n\n"
+        f"`./course plan {name} --model {EXAMPLE_MODEL}` prints this and starts nothing. In a container:\n\n"
+        + _plan(name, container=True)
+        + "\n\nNative:\n\n"
+        + _plan(name, container=False),
+        "## Releases\n\n"
+        + _table(
+            ["release", "version", "form", "image or package", "checked", "source", "note"],
+            [
+                [r.name, r.version, r.kind, f"`{r.image or r.package}`", r.checked, r.source, r.note]
+                for r in entry.releases
+            ],
+        ),
+        "## Its metrics\n\n" + _metrics(adapter),
+        "## What goes wrong\n\n"
+        + _table(["symptom", "cause", "fix"], [[p.symptom, p.cause, p.fix] for p in entry.pitfalls]),
+    ]
+    return "\n\n".join([*parts, GENERATED]) + "\n"
+
+
+def overview() -> str:
+    """All engines beside each other."""
+    rows = [
+        [f"[{entry.title}]({name}.md)", entry.summary, entry.choose, str(entry.port)]
+        for name, entry in catalog.engines().items()
+    ]
+    return (
+        "# The engines\n\n"
+        + _table(["engine", "what it is", "choose it for", "port in this course"], rows)
+        + "\n\nCommands of older courses and posts: [what replaced them](older-commands.md).\n\n"
+        + GENERATED
+        + "\n"
+    )
+
+
+def older_commands() -> str:
+    """What `legacy.explain` knows."""
+    rows = [[f"`{rule.pattern}`", rule.why, rule.instead] for rule in legacy.RULES]
+    return (
+        "# Commands of older courses and posts\n\n"
+        "`helpers.engines.legacy.explain(command)` finds these pieces (regular expressions) in a command.\n\n"
+        + _table(["piece", "today", "instead"], rows)
+        + "\n\n"
+        + GENERATED
+        + "\n"
+    )
+
+
+GENERATED = "Made by `helpers/engines/pages.py` from `catalog.toml` and the adapters; do not edit it here."
+
+
+def _plan(name: str, *, container: bool) -> str:
+    adapter = registry.choose(name, EXAMPLE_MODEL, container)
+    options: dict[str, Any] = {"engine": name, "model": EXAMPLE_MODEL, "container": container}
+    entry = catalog.find(name)
+    # Which native release is taken depends on the machine; a page must not.
+    options["extra"] = {"release": entry.container if container else entry.native}
+    config = ServeConfig.build(port=adapter.default_port, **options)
+    plan = adapter.plan(complete(adapter, config))
+    settings = read_settings()
+    text = plan.shell_lines.replace(str(settings.cache), "~/.cache/spark-inference")
+    text = text.replace(f"-v {settings.hub}:", "-v ~/.cache/huggingface:")
+    return f"```sh\n{text}\n```"
+
+
+def _metrics(adapter: GpuEngine) -> str:
+    if not adapter.metric_names:
+        return "It has no metrics page; each answer carries its timings."
+    return f"At `{adapter.metrics_path}`; `server.metrics()` gives them under the common names.\n\n" + _table(
+        ["common name", "its own"], [[common, f"`{own}`"] for own, common in adapter.metric_names.items()]
+    )
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    def line(cells: list[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    return "\n".join([line(heads), "|" + " --- |" * len(heads), *(line(row) for row in rows)])
