@@ -668,7 +668,7 @@ print(f"open {html.name} and {markdown.name} in {run_dir}")
 
 # %% id="evidence"
 ratios = [
-    {"bundle": folder, "label": run.label, "ratio": [interval.estimate, interval.low, interval.high]}
+    {"bundle": folder.name, "label": run.label, "ratio": [interval.estimate, interval.low, interval.high]}
     for folder, bundle in read
     if bundle.kind == "comparison"
     for comparison in [helpers.Comparison(bundle.runs)]
