@@ -20,7 +20,6 @@
 # it any way you like. Stuck? `./course check 1` shows all exercises at once; the full answers are in `solutions/`.
 
 # %% id="setup"
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -303,7 +302,7 @@ helpers.check("ex9-knee", knee)
 # %% id="measure-load"
 sweep_folder = helpers.new_folder(run_dir, "bundle-load")
 sweep = helpers.sweep(
-    server, helpers.unique_prompts(64, 32, seed=seed), [1, 2, 4, 8], requests=8 if quick else 32, out=sweep_folder
+    server, helpers.unique_prompts(64, 40, seed=seed), [1, 2, 4, 8], requests=8 if quick else 32, out=sweep_folder
 )
 points = [run.point() for run in sweep.runs]
 own_points = [{**point, "e2e_p50_s": point["e2e_s"]["p50"]} for point in points if point["e2e_s"]]
@@ -455,8 +454,7 @@ helpers.check("ex11-decode-ceiling", decode_ceiling_tokens_per_s)
 limits = helpers.measure_limits(seconds=0.3)
 one_user = result.runs[0]
 try:
-    config = json.loads((helpers.resolve(one_user.target.model).directory / "config.json").read_text())
-    weights = helpers.ModelShape.from_config(config).active_parameters
+    weights = helpers.model_shape(one_user.target.model).active_parameters
     weights_gb = weights * helpers.bytes_per_weight(one_user.target.precision) / 1e9
 except helpers.UsageError as unknown:
     print(f"the size of this model is not known here: {unknown.what}")
