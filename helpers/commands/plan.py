@@ -3,6 +3,7 @@
 import argparse
 import json
 import shlex
+from pathlib import Path
 from typing import Any
 
 from helpers.engines.plan import PRECISIONS, SPECULATIONS, LaunchPlan, ServeConfig
@@ -95,10 +96,10 @@ def render(plan: LaunchPlan) -> str:
     """For a terminal: notes as comments, then files and commands that can be pasted."""
     parts = [f"# {plan.engine}: nothing is started; this is what would be."]
     parts += [f"# - {note}" for note in plan.notes]
+    parts += [f"\nmkdir -p {shlex.quote(folder)}" for folder in sorted({str(Path(path).parent) for path in plan.files})]
     for path, text in plan.files.items():
         body = text if text.endswith("\n") else text + "\n"
-        folder = path.rpartition("/")[0]
-        parts.append(f"\nmkdir -p {shlex.quote(folder)}\ncat > {shlex.quote(path)} <<'END_OF_FILE'\n{body}END_OF_FILE")
+        parts.append(f"\ncat > {shlex.quote(path)} <<'END_OF_FILE'\n{body}END_OF_FILE")
     parts.append(f"\n{plan.shell_lines}\n")
     parts += [f"# {name}: {url}" for name, url in plan.urls.items()]
     return "\n".join(parts)

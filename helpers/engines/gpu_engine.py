@@ -14,7 +14,7 @@ from helpers.engines import catalog, metrics, nodes
 from helpers.engines.catalog import Release
 from helpers.engines.containers import Container, plan_folder
 from helpers.engines.failures import Symptom
-from helpers.engines.job import CONTEXT_BY_DEFAULT, Capabilities, Job, Serve
+from helpers.engines.job import CONTEXT_BY_DEFAULT, Capabilities, Job, Serve, gated
 from helpers.engines.plan import LaunchPlan, ServeConfig
 from helpers.engines.ports import HOST
 from helpers.engines.sources import Source, find_source, known_precisions
@@ -112,6 +112,8 @@ class GpuEngine:
         machines = [self.serve(job, rank) for rank in range(max(1, len(config.nodes)))]
         files = dict(machines[0].files)
         notes = [describe(job), *machines[0].notes]
+        if job.source.known is not None and job.source.location in job.source.known.gated:
+            notes.append(gated(job.source.location))
         argv, environment = self.wrap(job, machines[0])
         for rank, machine in enumerate(machines[1:], start=1):
             host = config.nodes[rank]

@@ -85,3 +85,8 @@ class Serve:
     read_only: Sequence[str] = ()
     options: Sequence[str] = ()
     notes: Sequence[str] = ()
+
+
+def gated(repository: str) -> str:
+    """The note for a repository whose licence must be accepted first."""
+    return f"{repository} is gated: accept its licence on the hub, then export HF_TOKEN where this runs"

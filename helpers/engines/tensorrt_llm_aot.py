@@ -5,7 +5,7 @@ The flags were read in the parsers of convert_checkpoint.py, quantize.py and trt
 
 import shlex
 
-from helpers.engines.job import MEMORY_FRACTION, Job, Serve
+from helpers.engines.job import MEMORY_FRACTION, Job, Serve, gated
 from helpers.errors import UsageError
 
 MAX_NUM_TOKENS = 8192
@@ -50,7 +50,9 @@ def original(job: Job) -> str:
 def script(job: Job) -> str:
     """The three steps; the first two are skipped when the engine is there."""
     config = job.config
-    engine = f"$WORK/{config.model}-{config.precision}"
+    # An engine fits one batch, length and number of GPUs only.
+    shape = f"{config.precision}-batch{config.max_num_seqs}-length{job.context_length}-gpus{config.tensor_parallel}"
+    engine = f"$WORK/{shape}/{config.model}"
     model = (
         shlex.quote(job.source.location)
         if job.source.is_path
@@ -80,7 +82,7 @@ EXAMPLES=${{TRTLLM_EXAMPLES:-{EXAMPLES}}}
 ENGINE="{engine}"
 MODEL={model}
 if [ ! -f "$ENGINE/config.json" ]; then
-  mkdir -p "$WORK"
+  mkdir -p "$ENGINE"
   {" ".join(convert)}
   {" ".join(build)}
 fi
@@ -98,6 +100,8 @@ def serve(job: Job) -> Serve:
     ]
     if job.release.note:
         found.append(job.release.note)
+    if job.source.known is not None and original(job) in job.source.known.gated:
+        found.append(gated(original(job)))
     if job.config.precision in CALIBRATED:
         found.append(
             f"quantize.py calibrates {original(job)} to {job.config.precision}: it holds the 16-bit weights meanwhile"

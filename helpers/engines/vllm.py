@@ -129,7 +129,7 @@ class Vllm(GpuEngine):
             line = f"ray start --head --port={RAY_PORT} {here} && exec {shlex.join(arguments)}"
         # The image of 26.05 has no Ray; where it is there already this costs a second.
         return Serve(
-            argv=["bash", "-c", f"pip install -q 'ray[default]' && {line}"],
+            argv=["bash", "-c", f'pip install -q "ray[default]" && {line}'],
             environment={**environment, "RAY_memory_monitor_refresh_ms": "0"},
             volumes=volumes,
             notes=notes(job),

@@ -276,6 +276,22 @@ def test_no_secret_is_in_a_plan(engine: str, container: bool, monkeypatch: pytes
         assert found.argv[found.argv.index("HF_TOKEN") - 1] == "-e"
 
 
+def test_a_gated_repository_is_told() -> None:
+    assert "gated" not in " ".join(plan("vllm", LLAMA).notes)
+    assert "meta-llama/Llama-3.1-8B-Instruct is gated" in " ".join(plan("vllm", LLAMA, precision="bf16").notes)
+    built = plan("tensorrt-llm", LLAMA, container=True, precision="fp8", extra={"release": "1.2.1"})
+    assert "is gated" in " ".join(built.notes)
+
+
+def test_engines_built_for_other_shapes_are_not_mixed_up() -> None:
+    def place(**options: Any) -> str:
+        found = plan("tensorrt-llm", container=True, precision="bf16", extra={"release": "1.2.1"}, **options)
+        (script,) = found.files.values()
+        return next(line for line in script.splitlines() if line.startswith("ENGINE="))
+
+    assert len({place(), place(max_num_seqs=4), place(max_model_len=1024), place(tensor_parallel=2)}) == 4
+
+
 def test_a_plan_is_a_pure_value(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*arguments: object, **options: object) -> None:
         raise AssertionError("a plan starts nothing")
