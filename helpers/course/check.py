@@ -20,7 +20,7 @@ from helpers.course.definitions import read_definitions
 from helpers.course.execution import CellStart, Ending, Limits, execute
 from helpers.course.exercises import ExerciseReport, report_on
 from helpers.course.files import write_json
-from helpers.course.judge import ask
+from helpers.course.judge import Job, ask
 from helpers.course.mistakes import read_mistakes
 from helpers.course.run import MilestoneResult, task_result
 from helpers.errors import MissingError
@@ -58,11 +58,12 @@ def judge_exercises(entry: Entry, notebook: Path) -> list[ExerciseReport]:
     """
     sources = read_definitions(notebook)
     mistakes = read_mistakes(entry)
-    reports = []
-    for exercise in entry.task.exercises:
-        outcomes = ask(sources, exercise.function, exercise.cases, EXERCISE_TIME_S)
-        reports.append(report_on(exercise, exercise.cases, outcomes, mistakes.get(exercise.id, ())))
-    return reports
+    exercises = entry.task.exercises
+    jobs = [Job(sources, exercise.function, exercise.cases) for exercise in exercises]
+    return [
+        report_on(exercise, exercise.cases, outcomes, mistakes.get(exercise.id, ()))
+        for exercise, outcomes in zip(exercises, ask(jobs, EXERCISE_TIME_S), strict=True)
+    ]
 
 
 def check_lab(

@@ -1,17 +1,22 @@
-"""Calling a learner's function in another process: source and inputs go in as JSON, outcomes come back as JSON.
+"""Calling a learner's functions in another process: sources and inputs go in as JSON, outcomes come back as JSON.
 
-The child gets only sources; nothing of it is imported or unpickled here. One time limit covers all cases: a case that
-was not answered in time has the outcome `Timeout`. What a function prints is dropped. This is a border between
-processes, not a sandbox: limits on memory, files and network are the grader's.
+The child gets only sources; nothing of it is imported or unpickled here. Each job has its own time: a case that was
+not answered in time has the outcome `Timeout`, and the jobs after it get a new child. What a function prints is
+dropped. This is a border between processes, not a sandbox: limits on memory, files and network are the grader's.
 """
 
+import contextlib
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from helpers.config import ROOT
 from helpers.course.answers import Outcome
@@ -31,24 +36,40 @@ class Source:
     code: str
 
 
-def ask(sources: Sequence[Source], function: str, cases: Sequence[Case], time_limit_s: float) -> list[Outcome]:
-    """Run the sources in a child, then call the function on each case.
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One function to call.
 
-    Args:
-        sources: run in order in one namespace; one that raises is skipped.
+    Attributes:
+        sources: run in order in one namespace, which no other job sees; one that raises is skipped.
         function: what to call.
         cases: only their names and inputs leave this process.
-        time_limit_s: for everything together.
+    """
+
+    sources: Sequence[Source]
+    function: str
+    cases: Sequence[Case]
+
+
+def ask(jobs: Sequence[Job], time_limit_s: float) -> list[list[Outcome]]:
+    """Call the function of each job on each of its cases.
+
+    Args:
+        jobs: done in order, in one child as long as it lives and answers.
+        time_limit_s: for each job; the first of a child includes its start.
 
     Returns:
-        One outcome per case, in order. Error names beside Python's own: `Timeout`, `ProcessDied`, `Missing` (no such
-        function; the message says which source failed), `WrongType`, `TooLarge`.
+        Per job one outcome per case, in order. Error names beside Python's own: `Timeout`, `ProcessDied`, `Missing`
+        (no such function; the message says which source failed), `WrongType`, `TooLarge`.
     """
-    request = {
-        "sources": [asdict(source) for source in sources],
-        "function": function,
-        "cases": [{"name": case.name, "inputs": dict(case.inputs)} for case in cases],
-    }
+    answers: list[list[Outcome]] = []
+    while len(answers) < len(jobs):
+        answers += _ask_one_child(jobs[len(answers) :], time_limit_s)
+    return answers
+
+
+def _ask_one_child(jobs: Sequence[Job], time_limit_s: float) -> list[list[Outcome]]:
+    """The answers to as many jobs as one child lives for, at least one."""
     child = subprocess.Popen(
         [sys.executable, "-m", "helpers.course.judge_child"],
         stdin=subprocess.PIPE,
@@ -58,24 +79,65 @@ def ask(sources: Sequence[Source], function: str, cases: Sequence[Case], time_li
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         start_new_session=True,
     )
-    error, message = DIED, "the process ended before it answered"
+    lines: queue.Queue[bytes] = queue.Queue()
+    reader = threading.Thread(target=_read, args=(child, lines), daemon=True)
+    reader.start()
     try:
-        output, _ = child.communicate(json.dumps(request).encode(), timeout=time_limit_s)
-    except subprocess.TimeoutExpired:
-        error, message = TIMEOUT, f"no answer within {time_limit_s:g} s: does a loop never end?"
+        assert child.stdin is not None
+        with contextlib.suppress(BrokenPipeError), child.stdin:
+            child.stdin.write(json.dumps([_request(job) for job in jobs]).encode())
+        answers = []
+        for job in jobs:
+            answers.append(_answers(job, lines, time_limit_s))
+            if any(outcome.error in (TIMEOUT, DIED) for outcome in answers[-1]):
+                break
+        return answers
+    finally:
         _end(child)
-        output, _ = child.communicate()
-    except BaseException:
-        _end(child)
-        child.communicate()
-        raise
-    answered = [Outcome(**json.loads(line)) for line in output.decode(errors="replace").split("\n")[:-1]]
-    return answered + [Outcome(case.name, error=error, message=message) for case in cases[len(answered) :]]
+        child.wait()
+        reader.join()
+
+
+def _request(job: Job) -> dict[str, Any]:
+    return {
+        "sources": [asdict(source) for source in job.sources],
+        "function": job.function,
+        "cases": [{"name": case.name, "inputs": dict(case.inputs)} for case in job.cases],
+    }
+
+
+def _answers(job: Job, lines: "queue.Queue[bytes]", time_limit_s: float) -> list[Outcome]:
+    deadline = time.monotonic() + time_limit_s
+    outcomes: list[Outcome] = []
+    error = message = ""
+    for case in job.cases:
+        if not error:
+            try:
+                line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                error, message = TIMEOUT, f"no answer within {time_limit_s:g} s: does a loop never end?"
+            else:
+                if line:
+                    outcomes.append(Outcome(**json.loads(line)))
+                    continue
+                error, message = DIED, "the process ended before it answered"
+        outcomes.append(Outcome(case.name, error=error, message=message))
+    return outcomes
+
+
+def _read(child: subprocess.Popen[bytes], lines: "queue.Queue[bytes]") -> None:
+    """Pass on the child's lines, and an empty one at their end."""
+    assert child.stdout is not None
+    with child.stdout:
+        for line in child.stdout:
+            lines.put(line)
+    lines.put(b"")
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
     """Kill the child and what it started in its session."""
     if hasattr(os, "killpg"):
-        os.killpg(child.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
     else:
         child.kill()

@@ -1,4 +1,4 @@
-"""The child of `helpers.course.judge`: reads one request from standard input, writes one outcome per line.
+"""The child of `helpers.course.judge`: reads the jobs from standard input, writes one outcome per line.
 
 Standard output is moved out of the reach of prints before any of the learner's code runs.
 """
@@ -37,21 +37,20 @@ def encode(outcome: Outcome) -> str:
 
 def main() -> None:
     """Answer the request."""
-    request = json.loads(sys.stdin.buffer.read())
+    jobs = json.loads(sys.stdin.buffer.read())
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)
-    namespace, errors = define(request["sources"])
-    function = namespace.get(request["function"])
-    for case in request["cases"]:
-        if callable(function):
-            outcome = answer(function, case["name"], case["inputs"])
-        else:
-            outcome = Outcome(
-                case["name"], error=MISSING, message="; ".join(errors) or f"no function {request['function']}"
-            )
-        results.write(encode(outcome) + "\n")
-        results.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    for job in jobs:
+        namespace, errors = define(job["sources"])
+        function = namespace.get(job["function"])
+        for case in job["cases"]:
+            if callable(function):
+                outcome = answer(function, case["name"], case["inputs"])
+            else:
+                why = "; ".join(errors) or f"no function {job['function']}"
+                outcome = Outcome(case["name"], error=MISSING, message=why)
+            results.write(encode(outcome) + "\n")
+            results.flush()
     # No clean-up of the learner's threads and exit handlers: the answers are out.
     os._exit(0)
 

@@ -21,6 +21,7 @@ BEGIN = re.compile(r"(?P<indent>\s*)### BEGIN SOLUTION(?: (?P<todo>.+))?")
 END = re.compile(r"\s*### END SOLUTION")
 TAGS = {"parameters", "lab-only", "solution-only"}
 PARAMETERS = ("engine", "model", "quick", "seed", "run_dir")
+LONGEST_LINE = 120
 LONGEST_CELL_LINES = 20
 """Lines of code a learner takes in at once; longer cells are refused."""
 
@@ -109,8 +110,12 @@ def with_stubs(cell: Cell, name: str) -> Cell:
     for begin, end in reversed(solution_regions(cell, name)):
         match = BEGIN.fullmatch(lines[begin])
         assert match is not None
-        todo = json.dumps(f"{cell.id}: {match['todo']}", ensure_ascii=False)
-        lines[begin : end + 1] = [f"{match['indent']}raise helpers.ExerciseTodo({todo})"]
+        todo = _literal(f"{cell.id}: {match['todo']}")
+        stub = f"{match['indent']}raise helpers.ExerciseTodo({todo})"
+        if len(stub) > LONGEST_LINE:
+            where = f"{name}:{cell.line + 1 + begin}"
+            raise MasterError(f"{where}: the to-do makes a line of {len(stub)} characters, {LONGEST_LINE} are allowed")
+        lines[begin : end + 1] = [stub]
     return replace(cell, source="\n".join(lines))
 
 
@@ -155,6 +160,11 @@ def milestone_calls(cell: Cell) -> list[str]:
         and isinstance(call.args[0], ast.Constant)
         and isinstance(call.args[0].value, str)
     ]
+
+
+def _literal(text: str) -> str:
+    """A string literal with the quotes that ruff's formatter would choose."""
+    return repr(text) if '"' in text and "'" not in text else json.dumps(text, ensure_ascii=False)
 
 
 def _header(line: str, name: str, number: int) -> Cell:

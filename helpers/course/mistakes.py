@@ -14,7 +14,7 @@ from typing import Any
 from helpers.course.answers import Outcome
 from helpers.course.catalogue import Entry
 from helpers.course.files import read_json
-from helpers.course.judge import DIED, MISSING, TIMEOUT, Source, ask
+from helpers.course.judge import DIED, MISSING, TIMEOUT, Job, Source, ask
 from helpers.errors import UsageError
 
 SIGNIFICANT_DIGITS = 9
@@ -67,26 +67,28 @@ def read_wrong_answers(entry: Entry) -> list[WrongAnswer]:
     return found
 
 
-def run_wrong_answer(entry: Entry, wrong: WrongAnswer) -> Mistake:
-    """Run a planted wrong answer on the visible cases of its exercise, in a child.
+def run_wrong_answers(entry: Entry) -> list[tuple[WrongAnswer, Mistake]]:
+    """Run the planted wrong answers of a task on the visible cases of their exercises, in a child.
 
     Raises:
-        UsageError: it gave no answer, so there is no behaviour to recognise.
+        UsageError: one gave no answer, so there is no behaviour to recognise.
     """
-    exercise = entry.exercise(wrong.exercise)
-    outcomes = ask([Source(wrong.path.name, wrong.source)], exercise.function, exercise.cases, TIME_LIMIT_S)
-    for outcome in outcomes:
-        if outcome.error in (TIMEOUT, DIED, MISSING):
-            raise UsageError(f"{wrong.path}: {outcome.error} on the case {outcome.case!r}: {outcome.message}")
-    kept = [Outcome(outcome.case, _rounded(outcome.value), outcome.error) for outcome in outcomes]
-    return Mistake(wrong.name, wrong.message, tuple(kept))
+    planted = read_wrong_answers(entry)
+    exercises = [entry.exercise(wrong.exercise) for wrong in planted]
+    jobs = [
+        Job([Source(wrong.path.name, wrong.source)], exercise.function, exercise.cases)
+        for wrong, exercise in zip(planted, exercises, strict=True)
+    ]
+    return [
+        (wrong, Mistake(wrong.name, wrong.message, tuple(_kept(outcome, wrong) for outcome in outcomes)))
+        for wrong, outcomes in zip(planted, ask(jobs, TIME_LIMIT_S), strict=True)
+    ]
 
 
 def mistakes_json(entry: Entry) -> dict[str, Any]:
     """The content of mistakes.json: exercise -> list of {name, message, outcomes}."""
     content: dict[str, Any] = {exercise.id: [] for exercise in entry.task.exercises}
-    for wrong in read_wrong_answers(entry):
-        mistake = run_wrong_answer(entry, wrong)
+    for wrong, mistake in run_wrong_answers(entry):
         content[wrong.exercise].append(
             {
                 "name": mistake.name,
@@ -114,6 +116,12 @@ def read_mistakes(entry: Entry) -> Mapping[str, Sequence[Mistake]]:
         ]
         for exercise, items in content.items()
     }
+
+
+def _kept(outcome: Outcome, wrong: WrongAnswer) -> Outcome:
+    if outcome.error in (TIMEOUT, DIED, MISSING):
+        raise UsageError(f"{wrong.path}: {outcome.error} on the case {outcome.case!r}: {outcome.message}")
+    return Outcome(outcome.case, _rounded(outcome.value), outcome.error)
 
 
 def _rounded(value: Any) -> Any:

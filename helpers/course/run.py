@@ -25,8 +25,8 @@ from helpers.config import ROOT
 from helpers.course.catalogue import Entry
 from helpers.course.execution import CellStart, Ending, Limits, execute
 from helpers.course.files import read_json, write_json
-from helpers.course.milestones import judge_folder, new_folder, read_backend
-from helpers.course.task import State
+from helpers.course.milestones import evidence_path, judge_folder, new_folder, read_backend
+from helpers.course.task import State, Verdict
 from helpers.errors import MissingError, UsageError
 
 QUICK_LIMITS = Limits(notebook_s=900, cell_s=600)
@@ -164,6 +164,8 @@ def task_result(entry: Entry, folder: Path, ending: Ending) -> TaskResult:
     milestones = []
     for milestone in entry.task.milestones:
         verdict = judge_folder(entry, milestone, folder)
+        if ending.outcome == "engine-unavailable" and not evidence_path(folder, milestone.id).exists():
+            verdict = Verdict("not-run", ending.reason)
         backend = read_backend(folder, milestone.id)
         milestones.append(MilestoneResult(milestone.id, milestone.title, verdict.state, verdict.reason, backend))
     return TaskResult(entry, folder, ending, tuple(milestones))

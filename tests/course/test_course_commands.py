@@ -113,6 +113,17 @@ def test_a_failing_notebook_is_exit_1_with_its_milestones_not_reached(clone: Pat
     assert "ZeroDivisionError" in (clone / "out" / "index.html").read_text()
 
 
+def test_a_missing_engine_leaves_milestones_not_run(clone: Path) -> None:
+    path = clone / "notebooks" / "01_sample.ipynb"
+    path.write_text(path.read_text().replace("rows = [1, 2, 3]", "raise helpers.EngineUnavailable('no vllm here')"))
+    done = course(clone, "run", "1", "--json", "--out", str(clone / "out"))
+    assert done.returncode == 1
+    (task,) = json.loads(done.stdout)["tasks"]
+    assert task["outcome"] == "engine-unavailable"
+    assert {milestone["state"] for milestone in task["milestones"]} == {"not-run"}
+    assert "no vllm here" in task["milestones"][0]["reason"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to one process")
 def test_an_interrupted_run_leaves_no_process_and_resumes(clone: Path) -> None:
     second = clone / "content" / "02_slow"

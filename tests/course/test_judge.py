@@ -2,14 +2,18 @@ import time
 
 import psutil
 
-from helpers.course.judge import Source, ask
+from helpers.course.judge import Job, Source, ask
 from helpers.course.task import Case
 
 CASES = (Case("one", {"x": 1}, 2), Case("two", {"x": 2}, 4))
 
 
+def job(code: str) -> Job:
+    return Job([Source("cell", code)], "twice", CASES)
+
+
 def ask_code(code: str, time_limit_s: float = 20.0) -> list[tuple[str, object]]:
-    outcomes = ask([Source("cell", code)], "twice", CASES, time_limit_s)
+    (outcomes,) = ask([job(code)], time_limit_s)
     assert [outcome.case for outcome in outcomes] == ["one", "two"]
     return [(outcome.error, outcome.value if not outcome.error else outcome.message) for outcome in outcomes]
 
@@ -38,9 +42,18 @@ def test_an_endless_loop_is_ended_with_what_it_started() -> None:
 
 
 def test_a_missing_function_says_which_source_failed() -> None:
-    outcomes = ask([Source("ex1", "import nothing_like_this"), Source("ex2", "y = 1")], "twice", CASES, 20.0)
+    sources = [Source("ex1", "import nothing_like_this"), Source("ex2", "y = 1")]
+    (outcomes,) = ask([Job(sources, "twice", CASES)], 20.0)
     assert {outcome.error for outcome in outcomes} == {"Missing"}
     assert outcomes[0].message.startswith("ex1: ModuleNotFoundError")
+
+
+def test_a_job_that_hangs_or_dies_costs_no_other_job_anything() -> None:
+    good = "def twice(x):\n    return 2 * x"
+    codes = [good, "while True: pass", good, "import os; os._exit(1)", good, "leak = 1", "twice = leak"]
+    answers = ask([job(code) for code in codes], 5.0)
+    assert [outcomes[-1].error for outcomes in answers] == ["", "Timeout", "", "ProcessDied", "", "Missing", "Missing"]
+    assert [[outcome.value for outcome in outcomes] for outcomes in answers[::2]][:3] == [[2, 4]] * 3
 
 
 def test_a_huge_answer_is_refused() -> None:

@@ -36,6 +36,16 @@ def test_a_stub_stands_where_the_solution_stood_and_names_the_to_do() -> None:
     compile(stub, "stub", "exec")
 
 
+def test_a_to_do_with_quotes_is_written_as_the_formatter_would() -> None:
+    stub = with_stubs(parse(SOLVED.replace("multiply", 'return "2x"'), "m")[0], "m").source
+    assert stub.endswith("""raise helpers.ExerciseTodo('ex1-twice: return "2x"')""")
+
+
+def test_a_to_do_that_makes_a_long_line_is_refused() -> None:
+    with pytest.raises(MasterError, match="m:4: the to-do makes a line of"):
+        with_stubs(parse(SOLVED.replace("multiply", "multiply " * 12), "m")[0], "m")
+
+
 def test_the_solution_view_has_no_markers() -> None:
     source = without_markers(parse(SOLVED, "m")[0]).source
     assert "SOLUTION" not in source

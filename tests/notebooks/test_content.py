@@ -11,7 +11,7 @@ from helpers.course.build import CHECKED_TAG, differences
 from helpers.course.catalogue import STEM, Entry, find_tasks
 from helpers.course.check import judge_exercises
 from helpers.course.exercises import report_on
-from helpers.course.mistakes import read_mistakes, read_wrong_answers, run_wrong_answer
+from helpers.course.mistakes import read_mistakes, run_wrong_answers
 
 MILESTONES = {
     *("12.1.report", "12.2.batching", "12.2.vllm", "12.3.aot", "12.3.prefill", "12.3.tensorrt-llm"),
@@ -85,10 +85,9 @@ def test_every_exercise_of_the_solution_holds(entry: Entry) -> None:
 def test_every_planted_wrong_answer_is_caught_by_its_own_message(entry: Entry) -> None:
     mistakes = read_mistakes(entry)
     planted: dict[str, int] = {exercise.id: 0 for exercise in entry.task.exercises}
-    for wrong in read_wrong_answers(entry):
+    for wrong, planted_mistake in run_wrong_answers(entry):
         exercise = entry.exercise(wrong.exercise)
-        outcomes = run_wrong_answer(entry, wrong).outcomes
-        report = report_on(exercise, exercise.cases, outcomes, mistakes[exercise.id])
+        report = report_on(exercise, exercise.cases, planted_mistake.outcomes, mistakes[exercise.id])
         assert report.state == "fails", f"{wrong.path.name} is not wrong on any visible case"
         assert report.mistake == wrong.message, f"{wrong.path.name} behaves like another mistake"
         assert report.hint
