@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -201,5 +202,6 @@ def run_server(server: Server, listener: socket.socket, with_parent: bool = Fals
 
 
 def _wait_for_parent(server: Server) -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1024):  # not through sys.stdin, which is locked when the interpreter ends
+        pass
     server.handle_exit(signal.SIGTERM, None)
