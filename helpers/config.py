@@ -7,6 +7,7 @@
 | COURSE_ENGINE_NAME   | the engine's name at that URL                                 | attached                 |
 | COURSE_ENGINE_MODEL  | the model to ask for at that URL                              | the first it lists       |
 | COURSE_API_KEY       | bearer token for that URL                                     | unset                    |
+| COURSE_LEASES        | the folder that tells all users of this machine of each other | /run/lock or /tmp        |
 | COURSE_PROFILE       | laptop, spark or two-sparks, instead of what is detected      | detected                 |
 | COURSE_CATALOG       | your own file over helpers/engines/catalog.toml, same form    | see below                |
 | COURSE_RELEASE_X     | the release of engine X (VLLM, SGLANG, TENSORRT_LLM, OLLAMA,  | the catalogue's          |
@@ -38,6 +39,7 @@ VARIABLES = (
     "COURSE_ENGINE_NAME",
     "COURSE_ENGINE_MODEL",
     "COURSE_API_KEY",
+    "COURSE_LEASES",
     "COURSE_PROFILE",
     "COURSE_CATALOG",
 )
@@ -57,6 +59,7 @@ class Settings:
     releases: Mapping[str, str]
     images: Mapping[str, str]
     hub: Path
+    leases: Path
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -77,6 +80,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     cache = environment.get("COURSE_CACHE") or os.path.join(
         environment.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "spark-inference"
     )
+    locks = next((folder for folder in ("/run/lock", "/tmp") if os.access(folder, os.W_OK)), cache)
     config = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     return Settings(
         cache=Path(cache),
@@ -88,6 +92,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         catalog=Path(environment.get("COURSE_CATALOG") or os.path.join(config, "spark-inference", "catalog.toml")),
         releases=_by_ending(environment, "COURSE_RELEASE_"),
         images=_by_ending(environment, "COURSE_IMAGE_"),
+        leases=Path(environment.get("COURSE_LEASES") or os.path.join(locks, "spark-inference")),
         hub=Path(environment.get("HF_HOME") or os.path.expanduser("~/.cache/huggingface")),
     )
 

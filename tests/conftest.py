@@ -39,8 +39,9 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory):
     """Tests neither see nor change the user's settings; exports of the model are shared by all of them."""
     saved = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("COURSE_")}
     os.environ["COURSE_CACHE"] = saved.get("COURSE_CACHE") or str(tmp_path_factory.mktemp("cache"))
+    os.environ["COURSE_LEASES"] = str(tmp_path_factory.mktemp("leases"))
     yield
-    del os.environ["COURSE_CACHE"]
+    del os.environ["COURSE_CACHE"], os.environ["COURSE_LEASES"]
     os.environ.update(saved)
 
 

@@ -2,7 +2,7 @@
 
 from helpers.client.answers import error_message, quote
 from helpers.client.wire import Endpoint
-from helpers.engines import metrics, probe, registry
+from helpers.engines import lease, metrics, probe, registry
 from helpers.engines.plan import close_match
 from helpers.engines.server import Server
 from helpers.errors import EngineFailed, UsageError
@@ -15,6 +15,9 @@ OWNERS = {
     "library": "ollama",
 }
 """`owned_by` in /v1/models -> the engine."""
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""An engine there shares this machine with whoever measures on it."""
 
 
 def attach(url: str, *, model: str = "", engine: str = "", precision: str = "as served", api_key: str = "") -> Server:
@@ -46,6 +49,7 @@ def attach(url: str, *, model: str = "", engine: str = "", precision: str = "as 
     engine = engine or OWNERS.get(owner, "attached")
     # TensorRT-LLM's /metrics is a queue that is emptied by reading, and belongs to whoever reads it already.
     page = "/prometheus/metrics" if engine == "tensorrt-llm" else "/metrics"
+    local = endpoint.host in LOOPBACK
     return Server(
         engine=engine,
         model=model,
@@ -54,6 +58,7 @@ def attach(url: str, *, model: str = "", engine: str = "", precision: str = "as 
         backend=f"{engine} at {endpoint.authority}, attached",
         read_metrics=lambda: metrics.scrape(root + page, registry.metric_names(), api_key=api_key),
         api_key=api_key,
+        hold=lease.take("attach", what=base) if local and lease.is_shared() else None,
     )
 
 

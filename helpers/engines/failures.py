@@ -34,6 +34,12 @@ class Symptom:
 
 COMMON = (
     Symptom(
+        r"course watchdog: ended, (\d+) MB",
+        "it was ended before the host ran out of memory: {0} MB were left",
+        "it needs more than this machine has free",
+        "lower max_model_len or max_num_seqs, take a smaller precision, or stop other engines",
+    ),
+    Symptom(
         r"(?i)address already in use",
         "the engine's port is taken",
         "another server started there meanwhile",

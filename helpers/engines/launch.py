@@ -3,7 +3,7 @@
 from typing import Any
 
 from helpers.config import read_settings
-from helpers.engines import registry
+from helpers.engines import persistent, registry
 from helpers.engines.adapter import complete
 from helpers.engines.attach import attach
 from helpers.engines.plan import ServeConfig
@@ -19,12 +19,16 @@ def launch(
     api_key: str = "",
     timeout_s: float | None = None,
     progress: Progress | None = None,
+    beside: bool = False,
     **options: Any,
 ) -> Server:
     """Start an engine and wait until it answers, or attach to one that runs.
 
     With COURSE_ENGINE_URL in the environment nothing is started: it attaches to that URL, so that somebody else can
-    own the engine. What was asked for is checked all the same, but served is what that server has.
+    own the engine. What was asked for is checked all the same, but served is what that server has. An engine that
+    `./course engines start` left running is used too if it serves the model with every option that is asked for.
+
+    On a machine with a GPU, which several people may share, an engine that needs it waits for its turn.
 
     Args:
         engine: an engine's name; `auto` for this machine's default; `attach` for a URL.
@@ -32,11 +36,13 @@ def launch(
         url, api_key: for `attach`.
         timeout_s: how long it may take to answer; None for the engine's own limit.
         progress: told what happens while it starts.
+        beside: start it although another engine has the machine's GPU.
         **options: the fields of `ServeConfig`: precision, port, max_model_len, max_num_seqs, speculation, ...
 
     Raises:
         UsageError: an unknown engine or option (the message names the close one), or a value out of range.
         EngineUnavailable: this engine cannot run here; the message says what it needs.
+        MissingError: it does not fit into this machine's memory.
         EngineFailed: it did not start, or nothing fitting answers at the URL.
     """
     registry.require_name(engine)
@@ -51,4 +57,7 @@ def launch(
             settings.engine_url, model=settings.engine_model, engine=settings.engine_name, api_key=settings.api_key
         )
     adapter = registry.find(engine, config.model, config.container)
-    return start(adapter, complete(adapter, config), timeout_s=timeout_s, progress=progress)
+    left_running = persistent.find(adapter.name, config)
+    if left_running is not None:
+        return persistent.use(left_running)
+    return start(adapter, complete(adapter, config), timeout_s=timeout_s, progress=progress, beside=beside)

@@ -24,6 +24,13 @@ GRACE_S = 1.0
 STOP_LIMIT_S = 1.8
 """After which the supervisor itself is killed."""
 
+CONTAINER_LIMIT_S = 20.0
+"""How much longer a container may take."""
+
+STAY = b"stay\n"
+MEMINFO = Path("/proc/meminfo")
+"""Where the supervisor's watchdog looks."""
+
 LOG_TAIL_BYTES = 64 * 1024
 KEPT_LOGS = 20
 
@@ -48,15 +55,28 @@ class EngineProcess:
         argv: the program and its arguments.
         env: added to this process's environment.
         log: the file that takes its standard output and standard error.
+        stop: a command that ends what is no child of ours (a container).
+        floor_bytes: the engine is ended when less memory than this is available on the host.
+        hold: a file descriptor that stays open as long as the engine runs (its lease).
 
     Raises:
         EngineUnavailable: the program cannot be started.
         MissingError: the log cannot be written.
     """
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        log: Path,
+        *,
+        stop: Sequence[str] = (),
+        floor_bytes: int = 0,
+        hold: int | None = None,
+    ) -> None:
         self.log = log
-        job = json.dumps({"argv": list(argv), "env": dict(env), "grace_s": GRACE_S}) + "\n"
+        job = {"argv": list(argv), "env": dict(env), "grace_s": GRACE_S, "stop": list(stop)}
+        job |= {"meminfo": str(MEMINFO), "floor_bytes": floor_bytes}
         with _open_log(log) as words:
             self._supervisor = subprocess.Popen(
                 # -I -S: neither the user's Python settings nor site-packages concern it.
@@ -65,13 +85,14 @@ class EngineProcess:
                 stdout=subprocess.PIPE,
                 stderr=words,
                 start_new_session=True,  # Ctrl-C in a terminal or notebook reaches us, and we decide
+                pass_fds=() if hold is None else (hold,),
             )
         # Runs when nobody holds this object any more, and at the interpreter's end.
-        self._end = weakref.finalize(self, _end, self._supervisor)
+        self._end = weakref.finalize(self, _end, self._supervisor, STOP_LIMIT_S + (CONTAINER_LIMIT_S if stop else 0.0))
         assert self._supervisor.stdin is not None
         assert self._supervisor.stdout is not None
         _pipes.add(self._supervisor.stdin)
-        self._supervisor.stdin.write(job.encode())
+        self._supervisor.stdin.write(json.dumps(job).encode() + b"\n")
         self._supervisor.stdin.flush()
         answer = json.loads(self._supervisor.stdout.readline() or '{"error": "its supervisor did not start"}')
         if "error" in answer:
@@ -96,6 +117,21 @@ class EngineProcess:
         with self.log.open("rb") as words:
             words.seek(max(0, words.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
             return words.read().decode("utf-8", "replace")
+
+    @property
+    def supervisor_pid(self) -> int:
+        """The process that ends the engine when it gets SIGTERM."""
+        return self._supervisor.pid
+
+    def leave(self) -> None:
+        """Let the engine outlive this process; SIGTERM to its supervisor ends it."""
+        assert self._supervisor.stdin is not None
+        self._supervisor.stdin.write(STAY)
+        self._supervisor.stdin.close()
+        assert self._supervisor.stdout is not None
+        self._supervisor.stdout.close()
+        self._end.detach()
+        self._supervisor.returncode = 0  # it is nobody's child to wait for any more
 
     def stop(self) -> None:
         """End it and everything it started; it is gone when this returns, within two seconds. May be repeated."""
@@ -125,13 +161,13 @@ def _open_log(log: Path) -> BinaryIO:
         raise MissingError(f"the engine's log {log} cannot be written", str(error)) from error
 
 
-def _end(supervisor: "subprocess.Popen[bytes]") -> None:
+def _end(supervisor: "subprocess.Popen[bytes]", limit_s: float) -> None:
     assert supervisor.stdin is not None
     assert supervisor.stdout is not None
     with contextlib.suppress(BrokenPipeError):  # the supervisor may be gone already, and the engine with it
         supervisor.stdin.close()
     try:
-        supervisor.wait(STOP_LIMIT_S)
+        supervisor.wait(limit_s)
     except subprocess.TimeoutExpired:
         # Its death is the engine's (see die_with_parent).
         supervisor.kill()

@@ -22,9 +22,12 @@ from helpers.config import read_settings
 from helpers.engines import probe
 from helpers.engines.adapter import Adapter
 from helpers.engines.failures import explain, last_words
+from helpers.engines.lease import Hold
+from helpers.engines.memory import host_memory
 from helpers.engines.plan import LaunchPlan, ServeConfig
 from helpers.engines.ports import HeldPort
 from helpers.engines.process import EngineProcess, new_log
+from helpers.engines.reservation import reserve, stop_command
 from helpers.errors import EngineFailed, MissingError, UsageError
 
 Progress = Callable[[str, float], None]
@@ -59,6 +62,7 @@ class Server:
         plan: LaunchPlan | None = None,
         process: EngineProcess | None = None,
         adapter: Adapter | None = None,
+        hold: Hold | None = None,
     ) -> None:
         self.engine = engine
         self.model = model
@@ -70,6 +74,7 @@ class Server:
         self.client = Client(url, model, api_key)
         self._read_metrics = read_metrics
         self._process = process
+        self._hold = hold
         self._symptoms = adapter.symptoms if adapter is not None else ()
         self._stopped = False
 
@@ -133,6 +138,16 @@ class Server:
         self._stopped = True
         if self._process is not None:
             self._process.stop()
+        if self._hold is not None:
+            self._hold.release()
+
+    def leave(self) -> None:
+        """Let a launched engine outlive this process; `launch` finds it again, this object is at its end."""
+        assert self._process is not None
+        assert self._hold is not None
+        self._hold.tell(persistent=True)
+        self._process.leave()
+        self._process, self._hold, self._stopped = None, None, True
 
     def __enter__(self) -> "Server":
         return self
@@ -163,7 +178,12 @@ class Server:
 
 
 def start(
-    adapter: Adapter, config: ServeConfig, *, timeout_s: float | None = None, progress: Progress | None = None
+    adapter: Adapter,
+    config: ServeConfig,
+    *,
+    timeout_s: float | None = None,
+    progress: Progress | None = None,
+    beside: bool = False,
 ) -> Server:
     """Start an engine and wait until it answers.
 
@@ -172,24 +192,50 @@ def start(
         config: completed by `helpers.engines.adapter.complete`; port 0 takes a free one.
         timeout_s: None for the engine's own limit.
         progress: told what happens while it starts.
+        beside: start it although another engine has the machine's GPU.
 
     Raises:
         UsageError: the port is taken.
+        MissingError: it does not fit into memory.
         EngineUnavailable: its program cannot be started.
         EngineFailed: it ended, did not answer in time, or does not serve what was asked for.
     """
     limit_s = adapter.start_limit_s if timeout_s is None else timeout_s
-    with HeldPort(config.port) as port:
-        plan = adapter.plan(config.at_port(port.number))
-        for path, text in plan.files.items():
-            _write(Path(path), text)
-        port.hand_over()
-        process = EngineProcess(plan.argv, plan.env, new_log(read_settings().cache / "logs", adapter.name))
-        try:
-            _wait_until_ready(adapter, plan, process, limit_s, progress)
-        except BaseException:
-            process.stop()
-            raise
+    asked_s = time.monotonic()
+    told = None if progress is None else lambda words: progress(words, time.monotonic() - asked_s)
+    hold = reserve(config, beside=beside, told=told)
+    try:
+        with HeldPort(config.port) as port:
+            plan = adapter.plan(config.at_port(port.number))
+            for path, text in plan.files.items():
+                _write(Path(path), text)
+            port.hand_over()
+            process = EngineProcess(
+                plan.argv,
+                plan.env,
+                new_log(read_settings().cache / "logs", adapter.name),
+                stop=stop_command(plan),
+                floor_bytes=host_memory().watchdog_bytes,
+                hold=hold.descriptor,
+            )
+            hold.hand_over()
+            try:
+                _wait_until_ready(adapter, plan, process, limit_s, progress)
+            except BaseException:
+                process.stop()
+                raise
+    except BaseException:
+        hold.release()
+        raise
+    hold.tell(
+        state="running",
+        precision=config.precision,
+        url=plan.urls["api"],
+        backend=adapter.backend(config),
+        supervisor=process.supervisor_pid,
+        log=str(process.log),
+        options={name: str(value) for name, value in config.changed().items()},
+    )
     return Server(
         engine=adapter.name,
         model=config.model,
@@ -200,6 +246,7 @@ def start(
         plan=plan,
         process=process,
         adapter=adapter,
+        hold=hold,
     )
 
 

@@ -2,11 +2,17 @@
 
     launcher --(pipe: standard input)--> supervisor --> engine, in a process group of its own
 
-The first line on standard input is the job, JSON {"argv", "env", "grace_s"}. After it nothing is written: the pipe
-closes when the launcher closes it, dies, or is killed, and then the engine's whole group gets SIGTERM and, after
-the grace, SIGKILL. One line of JSON goes to standard output: {"pid": N}, or {"error": "..."} if the engine
-cannot be started. Both write their words to standard error, which is the engine's log. The exit code is the
-engine's, or 128 + signal.
+The first line on standard input is the job, JSON {"argv", "env", "grace_s", "stop", "meminfo", "floor_bytes"}. After it
+nothing is written: the pipe closes when the launcher closes it, dies, or is killed, and then the engine's whole group
+gets SIGTERM and, after the grace, SIGKILL. The one exception is the line "stay": the engine then outlives its launcher,
+until the supervisor gets SIGTERM. `stop` is a command that ends what is no child of ours, a container; it is run before
+the start too, since a container of that name can only be left from a crash.
+
+A host that runs out of memory freezes, so the engine is killed when MemAvailable in the file `meminfo` falls below
+`floor_bytes`.
+
+One line of JSON goes to standard output: {"pid": N}, or {"error": "..."} if the engine cannot be started. Both write
+their words to standard error, which is the engine's log. The exit code is the engine's, or 128 + signal.
 
 Run by path with only the standard library, so that it starts in a few milliseconds and works for any engine.
 """
@@ -22,6 +28,12 @@ import threading
 
 PR_SET_PDEATHSIG = 1
 """prctl option, linux/prctl.h."""
+
+STAY = b"stay\n"
+LOOK_S = 0.25
+"""How often memory is looked at."""
+
+STOP_COMMAND_LIMIT_S = 20.0
 
 
 def die_with_parent() -> None:
@@ -44,6 +56,8 @@ def supervise(job: dict[str, object]) -> int:
     argv: list[str] = job["argv"]  # type: ignore[assignment]
     environment: dict[str, str] = job["env"]  # type: ignore[assignment]
     grace_s: float = job["grace_s"]  # type: ignore[assignment]
+    stop: list[str] = job["stop"]  # type: ignore[assignment]
+    run_quietly(stop)
     try:
         engine = subprocess.Popen(
             argv,
@@ -66,16 +80,51 @@ def supervise(job: dict[str, object]) -> int:
         signal_group(engine.pid, signal.SIGKILL)
 
     def watch_launcher() -> None:
-        while os.read(0, 4096):
-            pass
-        end_engine()
+        words = b""
+        while piece := os.read(0, 4096):
+            words += piece
+        if words != STAY:
+            end_engine()
+
+    def watch_memory() -> None:
+        while not ended.wait(LOOK_S):
+            available = available_bytes(str(job["meminfo"]))
+            if available is not None and available < int(str(job["floor_bytes"])):
+                os.write(2, b"course watchdog: ended, %d MB of memory were left on the host\n" % (available // 10**6))
+                signal_group(engine.pid, signal.SIGKILL)
+                return
 
     threading.Thread(target=watch_launcher, daemon=True).start()
+    threading.Thread(target=watch_memory, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=end_engine).start())
     code = engine.wait()
     ended.set()
     signal_group(engine.pid, signal.SIGKILL)
+    run_quietly(stop)
     return code if code >= 0 else 128 - code
+
+
+def run_quietly(command: list[str]) -> None:
+    """Run the stop command, if there is one; that there was nothing to stop is no error."""
+    if command:
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=STOP_COMMAND_LIMIT_S,
+                check=False,
+            )
+
+
+def available_bytes(meminfo: str) -> int | None:
+    """MemAvailable; None where there is no such file (macOS)."""
+    try:
+        with open(meminfo, encoding="ascii") as lines:
+            return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+    except OSError:
+        return None
 
 
 def report(message: dict[str, object]) -> None:

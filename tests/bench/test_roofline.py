@@ -1,13 +1,13 @@
 import pytest
 
 from helpers.bench.roofline import (
-    BYTES_PER_WEIGHT,
     ModelShape,
     decode_step,
     fraction_of_limit,
     prefill_step,
 )
 from helpers.errors import UsageError
+from helpers.models.weights import BYTES_PER_WEIGHT
 
 LLAMA_8B = {
     "hidden_size": 4096,

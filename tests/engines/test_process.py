@@ -12,6 +12,8 @@ import psutil
 import pytest
 
 from helpers.config import ROOT
+from helpers.engines import process as process_module
+from helpers.engines.failures import explain
 from helpers.engines.ports import HeldPort
 from helpers.engines.process import KEPT_LOGS, EngineProcess, new_log
 from helpers.errors import EngineUnavailable, MissingError
@@ -171,3 +173,41 @@ def test_a_log_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(MissingError, match="logs cannot be kept"):
         new_log(tmp_path / "file", "fake")
+
+
+def test_one_that_stays_outlives_its_owner_until_its_supervisor_is_told(tmp_path: Path) -> None:
+    code = OWNER + "process.leave(); print(process.supervisor_pid, flush=True)"
+    with HeldPort() as port:
+        argv = [sys.executable, "-c", code, str(tmp_path / "log"), *fake_argv(port.number)]
+        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True, timeout=30)
+    engine, supervisor = map(int, done.stdout.split())
+    assert not is_gone(engine)
+    assert psutil.Process(supervisor).terminal() is None
+    os.kill(supervisor, signal.SIGTERM)
+    assert until(lambda: is_gone(engine) and is_gone(supervisor), 2.0)
+
+
+def test_the_watchdog_ends_an_engine_before_the_host_has_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 1000000 kB\nMemAvailable: 500000 kB\n")
+    monkeypatch.setattr(process_module, "MEMINFO", meminfo)
+    with HeldPort() as port:
+        process = EngineProcess(fake_argv(port.number), {}, tmp_path / "engine.log", floor_bytes=300 * 10**6)
+    assert process.wait(0.6) is None
+    meminfo.write_text("MemTotal: 1000000 kB\nMemAvailable: 200000 kB\n")
+    assert process.wait(10) == 128 + signal.SIGKILL
+    error = explain("vllm", process.log_text(), process.exit_code, (), str(process.log))
+    assert "before the host ran out of memory: 204 MB were left" in str(error)
+    process.stop()
+
+
+def test_a_container_is_ended_by_its_own_command_before_the_start_and_after_the_end(tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    stop = ["sh", "-c", f"echo stopped >> {calls}"]
+    with HeldPort() as port:
+        process = EngineProcess(fake_argv(port.number), {}, tmp_path / "engine.log", stop=stop)
+    assert calls.read_text().split() == ["stopped"]
+    process.stop()
+    assert calls.read_text().split() == ["stopped"] * 2
