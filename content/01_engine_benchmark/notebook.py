@@ -212,7 +212,7 @@ length_runs = {}
 for length in lengths:
     workload = helpers.unique_prompts(length, 48, seed=seed)
     length_runs[length] = helpers.measure(
-        server, workload, helpers.ClosedLoop(1), requests=4 if quick else 12, label=f"{length} tokens in"
+        server, workload, helpers.ClosedLoop(1), requests=3 if quick else 12, label=f"{length} tokens in"
     )
 print(beside(guess, length_runs[1024].metrics.ttft_s.p50 * 1000, "ms at 1,024 tokens"))
 
@@ -264,7 +264,7 @@ guess = None
 # %% id="load"
 loads = [1, 2, 4, 8] if quick else [1, 2, 4, 8, 16]
 sweep_folder = helpers.new_folder(run_dir, "bundle-load")
-sweep = helpers.sweep(server, helpers.unique_prompts(64, 48, seed=seed), loads, out=sweep_folder)
+sweep = helpers.sweep(server, helpers.unique_prompts(64, 48, seed=seed), loads, 16 if quick else None, out=sweep_folder)
 by_load = {run.concurrency: run for run in sweep.runs}
 gain = by_load[8].metrics.output_tokens_per_s / by_load[1].metrics.output_tokens_per_s
 print(beside(guess, gain, "times the throughput of one stream"))
@@ -280,8 +280,8 @@ helpers.load_curves({f"{server.engine} {server.precision}": [run.point() for run
 knee = sweep.knee
 rate, wait_s = knee.metrics.output_tokens_per_s, knee.metrics.e2e_s.p50
 print(f"knee: {knee.label}, {rate:,.0f} tokens/s in all, one answer in {wait_s:.2f} s")
-for mark in {note.text for run in sweep.runs for note in run.notes if note.kind in ("foreign-load", "coalesced")}:
-    print("mark:", mark)
+marks = {note.kind: f"{run.label}: {note.text}" for run in sweep.runs for note in run.notes if note.kind != "few"}
+print("marks:", "; ".join(marks.values()) or "none")
 helpers.timeline(by_load[8].repeats[0][:24], "Eight streams: the first requests, from sending to the last token")
 
 # %% [markdown] id="goodput-text"
@@ -336,7 +336,7 @@ groups = GROUPS["laptop" if profile == "laptop" else "spark"]
 # %% id="start-groups"
 LOADS = {  # streams, tokens in, tokens out
     "course-heavy": {"one user": (1, 24, 12)} if quick else {"one user": (1, 24, 12), "many users": (4, 24, 12)},
-    "other": {"one user": (1, 64, 64), "long prompt": (1, 512, 32), "many users": (8, 64, 32)},
+    "other": {"one user": (1, 64, 64), "long prompt": (1, 512, 32), "many users": (4, 64, 32)},
 }
 not_run: dict[str, str] = {}
 
@@ -399,27 +399,20 @@ def measure_group(name: str) -> None:
 
 # %% [markdown] id="guess-precision-text"
 # `q8_0` stores a weight in a little more than one byte, `f32` in four. **Guess: with a quarter of the bytes, how many
-# times the decode speed of f32 does q8_0 reach on the course model?**
+# times the output rate of f32 does q8_0 give a lone user of the course model?**
 
 # %% id="guess-precision"
 guess = None
 
 
 # %% id="show-gains"
-MOST_TOGETHER = 0.4  # share of chunks that came with the one before; above it, gaps show the reader
-
-
 def show_gains(name: str, guess: float | None) -> None:
-    """How the decode speed of each configuration compares with the first, beside a guess for q8_0."""
+    """How the output rate of each configuration for one user compares with the first, beside a guess for q8_0."""
     result = bundles[name]["one user"]
     for run in result.runs[1:]:
-        together = max(one.metrics.coalesced_share for one in (run, result.runs[0]))
-        if together > MOST_TOGETHER:
-            print(f"{name}, {run.label}: {together:.0%} of the chunks came together, too many to time a token")
-            continue
-        speed = 1 / result.ratio(run.label, "tpot_s.p50").estimate
         own_guess = guess if run.target.precision == "q8_0" else None
-        print(f"{name}, {run.label}:", beside(own_guess, speed, f"x decode speed of {result.runs[0].label}"))
+        measured = result.ratio(run.label).estimate
+        print(f"{name}, {run.label}:", beside(own_guess, measured, f"x the output rate of {result.runs[0].label}"))
 
 
 # %% id="compare"
@@ -450,8 +443,8 @@ show_ratios(first)
 # %% [markdown] id="heavy-text"
 # ### The same words, more bytes
 # The *heavy variant* is the course model padded with zeros to the memory traffic of a 150-million-parameter model:
-# every token stays the same, but each step moves about 30 times the bytes. **Guess again: q8_0 against f32, decode
-# speed?** Making the model takes a few seconds the first time.
+# every token stays the same, but each step moves about 30 times the bytes. **Guess again: q8_0 against f32, output
+# rate?** Making the model takes a few seconds the first time.
 
 # %% id="guess-heavy"
 guess = None
@@ -545,6 +538,7 @@ print(f"float32 matrix product: {limits.matrix_flops_per_s / 1e9:,.0f} GFLOP/s, 
 
 
 # %% id="steps"
+MOST_TOGETHER = 0.4  # share of chunks that came with the one before; above it, gaps show the reader
 timed = [run for run in runs if run.valid and run.metrics.coalesced_share <= MOST_TOGETHER]
 
 
@@ -567,10 +561,11 @@ report_sections.append(helpers.Section("Decode under the limits of this machine"
 roofline
 
 # %% id="roofline-read"
+cache = f"its weights stay in the cache ({limits.cache_bytes / 2**20:.0f} MiB)"
 for point in points:
     limit = min(limits.matrix_flops_per_s, point.flops_per_byte * limits.bandwidth_bytes_per_s)
     if point.flops_per_s > limit:
-        print(f"{point.label} lies above its limit: the limits were measured while this machine did something else")
+        print(f"{point.label} lies above its limit: {cache}, or the machine was busy while its limits were measured")
 
 # %% [markdown] id="s9"
 # ## 9. Further: where the time of a step goes
