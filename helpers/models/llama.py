@@ -1,7 +1,8 @@
 """A plain Llama in NumPy, float32: the reference that other engines are held against.
 
 One sequence at a time, with a contiguous cache. The formulas are those of Hugging Face's LlamaModel: RMS norm before
-One sequence at a time, with a contiguous cache. The formulas are those of Hugging Face's LlamaModel: RMS norm before
+attention and before the feed-forward part, rotary positions on the pairs (i, i + half), grouped-query attention,
+SwiGLU.
 """
 
 from collections.abc import Iterator, Sequence

@@ -28,14 +28,30 @@ from helpers.models.training.train import Loss, Run, Stage, export_checkpoint, t
 TOKENIZER_SEED = 7
 TARGET_SEED = 2026
 DRAFT_SEED = 2027
+# Copying needs attention to find its way first, then terms need many repetitions, then facts far back.
+_COPYING_FIRST = {
+    "terms": 40,
+    "records": 24,
+    "copying": 16,
+    "lists": 7,
+    "recall": 5,
+    "stories": 4,
+    "code": 3,
+    "talk": 0.7,
+}
+_TERMS = {"terms": 68, "records": 13, "copying": 5, "lists": 7, "recall": 3, "stories": 2.5, "code": 2.5, "talk": 0.7}
+_LONG = {"terms": 62, "records": 14, "copying": 5, "lists": 8, "recall": 4, "stories": 3, "code": 3, "talk": 0.7}
+_SHORT_ROWS = {"rows": 16, "length": 256, "distance_words": 60}
+_LONG_ROWS = {"rows": 2, "length": 2048, "distance_words": 850}
 TARGET_STAGES = (
-    Stage(steps=1200, rows=16, length=256, distance_words=60, first_rate=1.0, last_rate=1.0),
-    Stage(steps=1700, rows=8, length=512, distance_words=190, first_rate=1.0, last_rate=1.0),
-    Stage(steps=600, rows=2, length=2048, distance_words=850, first_rate=1.0, last_rate=0.0),
+    Stage(steps=1250, **_SHORT_ROWS, first_rate=1.0, last_rate=1.0, weights=_COPYING_FIRST),
+    Stage(steps=850, **_SHORT_ROWS, first_rate=1.0, last_rate=1.0, weights=_TERMS),
+    Stage(steps=700, **_SHORT_ROWS, first_rate=1.0, last_rate=0.3, weights=_TERMS),
+    Stage(steps=280, **_LONG_ROWS, first_rate=0.3, last_rate=0.0, weights=_LONG),
 )
 DRAFT_STAGES = (
-    Stage(steps=800, rows=16, length=256, distance_words=60, first_rate=1.0, last_rate=1.0),
-    Stage(steps=1200, rows=8, length=512, distance_words=190, first_rate=1.0, last_rate=0.0),
+    Stage(steps=500, **_SHORT_ROWS, first_rate=1.0, last_rate=1.0),
+    Stage(steps=400, **_SHORT_ROWS, first_rate=1.0, last_rate=0.0),
 )
 LIMITS = (
     "It knows the glossary of the course and nothing else of the world.",

@@ -6,6 +6,8 @@ from torch import Tensor
 # Quintic coefficients of the reference implementation, https://github.com/KellerJordan/Muon.
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _STEPS = 5
+DECAY = 0.2
+"""Keeps singular values below 1 / DECAY: without a bound, query and key grow until attention is saturated."""
 
 
 class Muon:
@@ -24,8 +26,8 @@ class Muon:
         self.buffers = [torch.zeros_like(matrix) for matrix, _ in matrices]
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
-    def step(self, rate: float, decay: float = 0.01) -> None:
-        """Moves each matrix by `rate` along its orthogonal momentum; it first loses the share `rate * decay`."""
+    def step(self, rate: float) -> None:
+        """Moves each piece by `rate` along its orthogonal momentum; it first loses the share `rate * DECAY`."""
         groups: dict[tuple[int, ...], list[tuple[Tensor, Tensor]]] = {}
         for (matrix, sizes), buffer in zip(self.matrices, self.buffers, strict=True):
             buffer.lerp_(matrix.grad, 1 - self.momentum)
@@ -37,7 +39,7 @@ class Muon:
             updates = _orthogonalize(torch.stack([move for _, move in pieces]))
             scale = rate * max(1.0, rows / columns) ** 0.5
             for (piece, _), update in zip(pieces, updates, strict=True):
-                piece.mul_(1 - rate * decay).add_(update, alpha=-scale)
+                piece.mul_(1 - rate * DECAY).add_(update, alpha=-scale)
 
 
 def _orthogonalize(matrices: Tensor) -> Tensor:

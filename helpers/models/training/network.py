@@ -73,7 +73,7 @@ class Layer(nn.Module):  # type: ignore[misc]
         self.attention_norm = nn.Parameter(torch.ones(shape.width))
         self.feed_forward_norm = nn.Parameter(torch.ones(shape.width))
 
-    def forward(self, hidden: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, cosine: Tensor, sine: Tensor, hidden_pairs: Tensor) -> Tensor:
         """Hidden states [rows, length, width] after this layer; cosine and sine are [length, head_size / 2]."""
         shape = self.shape
         rows, length, width = hidden.shape
@@ -83,7 +83,7 @@ class Layer(nn.Module):  # type: ignore[misc]
         query = _rotate(query.view(rows, length, shape.heads, -1).transpose(1, 2), cosine, sine)
         key = _rotate(key.view(rows, length, shape.kv_heads, -1).transpose(1, 2), cosine, sine)
         value = value.view(rows, length, shape.kv_heads, -1).transpose(1, 2)
-        mixed = _attend(query, key, value)
+        mixed = _attend(query, key, value, hidden_pairs)
         hidden = hidden + self.attention_output(mixed.transpose(1, 2).reshape(rows, length, query_size))
         normed = functional.rms_norm(hidden, (width,), self.feed_forward_norm, _NORM_EPSILON)
         gate, up = self.gate_up(normed).chunk(2, -1)
@@ -97,13 +97,16 @@ class Network(nn.Module):  # type: ignore[misc]
         super().__init__()
         torch.manual_seed(seed)
         self.shape = shape
-        self.embedding = nn.Parameter(torch.randn(VOCABULARY_SIZE, shape.width) * 0.02)
+        # Token vectors enter the sum of the layers' outputs at their scale, or attention could not see which token is
+        # which; since they are the output layer too, the final norm starts small.
+        self.embedding = nn.Parameter(torch.randn(VOCABULARY_SIZE, shape.width) * 0.5)
         self.layers = nn.ModuleList([Layer(shape) for _ in range(shape.layers)])
-        self.final_norm = nn.Parameter(torch.ones(shape.width))
-        for name, parameter in self.named_parameters():
-            if parameter.ndim == 2 and name != "embedding":
-                scale = (2 * shape.layers) ** -0.5 if "output" in name or "down" in name else 1.0
-                nn.init.normal_(parameter, std=scale * parameter.shape[1] ** -0.5)
+        self.final_norm = nn.Parameter(torch.full((shape.width,), 0.1))
+        for matrix, sizes in list_matrices(self):
+            if len(sizes) > 1:
+                nn.init.normal_(matrix, std=matrix.shape[1] ** -0.5)
+            else:
+                nn.init.zeros_(matrix)
 
     def forward(self, ids: Tensor, positions: Tensor) -> Tensor:
         """Logits [positions, vocabulary] at flat positions (row * length + column) of token ids [rows, length].
@@ -112,8 +115,9 @@ class Network(nn.Module):  # type: ignore[misc]
         """
         cosine, sine = _make_rotation(ids.shape[1], self.shape)
         hidden = functional.embedding(ids, self.embedding)
+        hidden_pairs = _find_hidden_pairs(ids)
         for layer in self.layers:
-            hidden = layer(hidden, cosine, sine)
+            hidden = layer(hidden, cosine, sine, hidden_pairs)
         hidden = functional.rms_norm(
             hidden.flatten(0, 1).index_select(0, positions), (self.shape.width,), self.final_norm, _NORM_EPSILON
         )
@@ -174,18 +178,25 @@ def _make_rotation(length: int, shape: Shape) -> tuple[Tensor, Tensor]:
     return angles.cos(), angles.sin()
 
 
-def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Causal attention of [rows, heads, length, head_size] over keys and values of fewer heads."""
+def _find_hidden_pairs(ids: Tensor) -> Tensor:
+    """[rows, length, length], true where a position must not look: at later ones, and at other chats of its row."""
+    ends = ids == END_OF_TEXT_ID
+    chats = ends.cumsum(1) - ends.long()
+    future = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool).triu(1)
+    return (chats[:, :, None] != chats[:, None, :]) | future
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, hidden_pairs: Tensor) -> Tensor:
+    """Attention of [rows, heads, length, head_size] over keys and values of fewer heads."""
     rows, heads, length, size = query.shape
     kv_heads = key.shape[1]
     group = heads // kv_heads
     if length > _LONGEST_PLAIN:
         key, value = key.repeat_interleave(group, 1), value.repeat_interleave(group, 1)
-        return functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        return functional.scaled_dot_product_attention(query, key, value, attn_mask=~hidden_pairs[:, None])
     key, value = key.reshape(-1, length, size), value.reshape(-1, length, size)
-    scores = torch.bmm(query.reshape(-1, group * length, size), key.transpose(1, 2)).view(-1, group, length, length)
-    future = torch.ones(length, length, dtype=torch.bool).triu(1)
-    weights = (scores * size**-0.5).masked_fill(future, float("-inf")).softmax(-1).to(value.dtype)
+    scores = torch.bmm(query.reshape(-1, group * length, size), key.transpose(1, 2)).view(rows, heads, length, length)
+    weights = (scores * size**-0.5).masked_fill(hidden_pairs[:, None], float("-inf")).softmax(-1).to(value.dtype)
     return torch.bmm(weights.view(-1, group * length, length), value).view(rows, heads, length, size)
 
 

@@ -20,8 +20,9 @@ from helpers.models.training.corpus.mixture import WEIGHTS
 from helpers.models.training.muon import Muon
 from helpers.models.training.network import Network, Shape, export, list_matrices
 
-_MATRIX_RATE = 0.02
-_OTHER_RATE = 3e-3
+_MATRIX_RATE = 0.015
+_EMBEDDING_RATE = 0.02
+_NORM_RATE = 2e-3
 _AVERAGE_KEEP = 0.997
 _CHECKPOINT_EVERY_S = 150.0
 _LOG_EVERY = 25
@@ -87,9 +88,10 @@ def train(run: Run, tokenizer: Any, loss: Loss = cross_entropy, compile_network:
         compile_network: whether to use torch.compile (needs a C++ compiler, 1.2 to 1.3 times as fast).
     """
     network = Network(run.shape, run.seed)
-    others = [p for name, p in network.named_parameters() if p.ndim == 1 or name == "embedding"]
+    norms = [parameter for parameter in network.parameters() if parameter.ndim == 1]
     muon = Muon(list_matrices(network))
-    adam = torch.optim.AdamW(others, lr=_OTHER_RATE, betas=(0.9, 0.98), weight_decay=0.0)
+    groups = [{"params": [network.embedding], "full_rate": _EMBEDDING_RATE}, {"params": norms, "full_rate": _NORM_RATE}]
+    adam = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.0)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     step, tokens, seconds = 0, 0, 0.0
     path = run.directory / f"{run.name}.pt"
@@ -122,7 +124,7 @@ def train(run: Run, tokenizer: Any, loss: Loss = cross_entropy, compile_network:
         rate = stage.first_rate + (stage.last_rate - stage.first_rate) * done / stage.steps
         rate *= min(1.0, (step + 1) / 40)
         for group in adam.param_groups:
-            group["lr"] = _OTHER_RATE * rate
+            group["lr"] = group["full_rate"] * rate
         adam.step()
         adam.zero_grad(set_to_none=True)
         muon.step(_MATRIX_RATE * rate)

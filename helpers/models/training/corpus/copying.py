@@ -29,7 +29,9 @@ def make_text(rng: random.Random) -> str:
     """A text to be copied: words, invented words, identifiers, numbers or a sentence."""
     draw = rng.random()
     if draw < 0.3:
-        return " ".join(rng.choice(COMMON + THINGS) for _ in range(rng.choice((rng.randint(2, 12), rng.randint(8, 36)))))
+        return " ".join(
+            rng.choice(COMMON + THINGS) for _ in range(rng.choice((rng.randint(2, 12), rng.randint(8, 36))))
+        )
     if draw < 0.55:
         return " ".join(invent_word(rng) for _ in range(rng.choice((rng.randint(1, 8), rng.randint(4, 16)))))
     if draw < 0.7:

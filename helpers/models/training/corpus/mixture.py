@@ -92,10 +92,10 @@ def _make_turns(rng: random.Random, kind: str, held_out: bool, distance_words: i
 
 def _make_system(rng: random.Random, distance_words: int) -> str:
     draw = rng.random()
-    if draw < 0.5:
+    if draw < 0.7:
         return ""
-    if draw < 0.65:
+    if draw < 0.8:
         return "You are a helpful assistant."
-    if draw < 0.97:
+    if draw < 0.98:
         return _TEMPLATES["system"].sample(rng, n=str(rng.randrange(10_000))).strip()
     return recall.make_filler(rng, rng.randint(1, max(20, distance_words)))

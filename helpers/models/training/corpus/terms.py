@@ -61,16 +61,16 @@ def ask(rng: random.Random, held_out: bool = False) -> list[Turn]:
         term, aspect = rng.choice(load_glossary()), rng.choice(ASPECTS)
         return [ask_about(rng, term, aspect, held_out=True)]
     draw = rng.random()
-    if draw < 0.80:
+    if draw < 0.87:
         turns = [_ask_one(rng)]
         while rng.random() < 0.12 and len(turns) < 3:
             turns.append(_ask_one(rng))
         return turns
-    if draw < 0.87:
+    if draw < 0.93:
         return [_ask_both(rng)]
-    if draw < 0.92:
+    if draw < 0.955:
         return [_compare(rng)]
-    if draw < 0.985:
+    if draw < 0.987:
         return [_search(rng)]
     return [_ask_unknown(rng)]
 
