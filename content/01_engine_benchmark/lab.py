@@ -60,7 +60,7 @@ run_dir = helpers.run_folder(run_dir)
 # %% id="ex1-ttft"
 def ttft_s(request: dict[str, Any]) -> float | None:
     """Seconds from sending a request to its first event that carries words of the model."""
-    ### BEGIN SOLUTION find the first event with content or reasoning_content, and subtract the time of sending
+    ### BEGIN SOLUTION find the first event with words, and subtract the time of sending
     for event in request["events"]:
         if event["delta"].get("content") or event["delta"].get("reasoning_content"):
             return event["at_s"] - request["sent_s"]
@@ -96,7 +96,7 @@ helpers.check("ex2-output-tokens", output_tokens)
 # %% id="ex3-tpot"
 def tpot_s(chunk_s: list[float], output_tokens: int) -> float | None:
     """Seconds per output token after the first; None if there is no token after the first."""
-    ### BEGIN SOLUTION divide the time from the first to the last chunk by the number of tokens after the first
+    ### BEGIN SOLUTION divide the time from first to last chunk by the tokens after the first
     if output_tokens < 2:
         return None
     return (chunk_s[-1] - chunk_s[0]) / (output_tokens - 1)
@@ -234,7 +234,7 @@ helpers.table(
 # %% id="guesses"
 def my_guesses() -> dict[str, float]:
     """Three guesses, made before measuring."""
-    ### BEGIN SOLUTION return {"ttft_ms": ..., "knee": ..., "ratio": ...} with your numbers
+    ### BEGIN SOLUTION return your numbers under the keys ttft_ms, knee and ratio
     return {"ttft_ms": 150.0, "knee": 4, "ratio": 2.0}
     ### END SOLUTION
 
@@ -324,7 +324,7 @@ def paired_ratio(baseline: list[float], candidate: list[float], resamples: list[
     Returns:
         {"ratio", "low", "high", "shown"}: shown is True if the interval does not contain 1.
     """
-    ### BEGIN SOLUTION average the logarithms of the pairs' ratios, once for all pairs and once for each resample
+    ### BEGIN SOLUTION average the logarithms of the ratios: of all pairs, of each resample
     logs = np.log(np.array(candidate) / np.array(baseline))
     means = [logs[rows].mean() for rows in resamples]
     low, high = (float(np.exp(value)) for value in np.percentile(means, [2.5, 97.5]))
@@ -345,7 +345,7 @@ helpers.check("ex10-paired-ratio", paired_ratio)
 # %% id="question"
 def my_configurations() -> dict[str, dict[str, Any]]:
     """Name -> options of `helpers.launch`; the first is the baseline."""
-    ### BEGIN SOLUTION return two configurations that differ in one thing, such as {"f32": {"precision": "f32"}, ...}
+    ### BEGIN SOLUTION return two configurations, such as a baseline with precision f32 and another
     return {"f32": {"precision": "f32"}, "q8_0": {"precision": "q8_0"}}
     ### END SOLUTION
 
