@@ -324,7 +324,7 @@ def paired_ratio(baseline: list[float], candidate: list[float], resamples: list[
     Returns:
         {"ratio", "low", "high", "shown"}: shown is True if the interval does not contain 1.
     """
-    ### BEGIN SOLUTION average the logarithms of the ratios: of all pairs, of each resample
+    ### BEGIN SOLUTION average the logarithms of the ratios, of all and of each resample
     logs = np.log(np.array(candidate) / np.array(baseline))
     means = [logs[rows].mean() for rows in resamples]
     low, high = (float(np.exp(value)) for value in np.percentile(means, [2.5, 97.5]))
@@ -485,7 +485,7 @@ def limit_shares(figure: dict[str, Any], machine: dict[str, Any]) -> dict[str, A
     Returns:
         {"prefill": share, "decode": share, "impossible": names of the shares above 1, sorted}
     """
-    ### BEGIN SOLUTION compute what each rate asks of the machines, and divide by what they have
+    ### BEGIN SOLUTION divide what each rate asks of the machines by what they have
     flops = 2 * figure["active_parameters"] * figure["prefill_tokens_per_s"]
     moved = figure["active_parameters"] * figure["bytes_per_weight"] * figure["decode_tokens_per_s"]
     shares = {
@@ -528,7 +528,7 @@ def choose(rows: list[dict[str, Any]], need: dict[str, Any]) -> str | None:
         rows: each {"name", "prefill", "decode", "ttft_p99_s", "valid"}; rates in tokens a second.
         need: {"rate": "prefill" or "decode", "ttft_limit_s": seconds or None}.
     """
-    ### BEGIN SOLUTION leave out rows that are not valid or start too late, then take the best rate
+    ### BEGIN SOLUTION leave out what may not be chosen, then take the best rate
     limit_s = need["ttft_limit_s"]
     fit = [row for row in rows if row["valid"] and (limit_s is None or row["ttft_p99_s"] <= limit_s)]
     return max(fit, key=lambda row: row[need["rate"]])["name"] if fit else None

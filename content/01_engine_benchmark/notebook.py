@@ -489,12 +489,18 @@ rows = helpers.engine_rows(run_groups)
 
 def stars(pair: tuple[int, int] | None) -> str:
     """Prefill and decode stars as text."""
-    return f"{'★' * pair[0]} / {'★' * pair[1]}" if pair else "–"
+    return f"{pair[0]} ★ / {pair[1]} ★" if pair else "–"
 
 
 helpers.table(
     [
-        {"engine": r.variant, "model": r.model, "state": r.state, "own": stars(r.stars), "older": stars(r.older_stars)}
+        {
+            "engine": r.variant,
+            "model": r.model or None,
+            "state": r.state,
+            "own": stars(r.stars),
+            "older": stars(r.older_stars),
+        }
         for r in rows
     ]
 )
@@ -551,7 +557,7 @@ def steps(name: str, make: Callable[..., list[helpers.StepPoint]], own: list[hel
 # %% id="roofline"
 short = [run for run in timed if run.workload.input_tokens[0] < 512]
 points = [
-    helpers.RooflinePoint(step.label, step.cost.intensity, step.cost.flops / step.step_s)
+    helpers.RooflinePoint(step.label.rsplit(",", 1)[0], step.cost.intensity, step.cost.flops / step.step_s)
     for name in bundles
     for step in steps(name, helpers.decode_points, short)
 ]
