@@ -482,9 +482,8 @@ quality_table
 # **Which row will get five stars for decode?**
 
 # %% id="stars"
-runs = [run for by_load_name in bundles.values() for result in by_load_name.values() for run in result.runs]
+runs = [run for results in bundles.values() for result in results.values() for run in result.runs]
 run_groups = helpers.group_runs(runs)
-rows = helpers.engine_rows(run_groups)
 
 
 def stars(pair: tuple[int, int] | None) -> str:
@@ -495,13 +494,12 @@ def stars(pair: tuple[int, int] | None) -> str:
 helpers.table(
     [
         {
-            "engine": r.variant,
-            "model": r.model or None,
-            "state": r.state,
-            "own": stars(r.stars),
-            "older": stars(r.older_stars),
+            "engine": f"{row.variant} {row.model}",
+            "state": row.state,
+            "own: prefill / decode": stars(row.stars),
+            "older course's": stars(row.older_stars),
         }
-        for r in rows
+        for row in helpers.engine_rows(run_groups)
     ]
 )
 
