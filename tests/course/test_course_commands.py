@@ -20,6 +20,8 @@ from helpers.course.lab import lab_command
 from helpers.course.run import RunOptions, open_run
 from helpers.errors import UsageError
 
+pytestmark = pytest.mark.timeout(900)
+
 
 def course(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "COURSE_CACHE": str(clone / "cache"), "COLUMNS": "160"}

@@ -15,7 +15,8 @@ import pytest
 from helpers.course.descendants import MARK
 from helpers.course.execution import Ending, Limits, execute, kernel_environment
 
-LIMITS = Limits(notebook_s=120, cell_s=5, output_bytes=200_000)
+pytestmark = pytest.mark.timeout(900)
+LIMITS = Limits(notebook_s=300, cell_s=5, output_bytes=200_000)
 SLEEP = "98766"
 NOTEBOOKS = {
     "raises": ["1 / 0", "2"],
