@@ -31,7 +31,6 @@ class AppProcess:
     Args:
         factory: the function of the notebook that makes the ASGI app.
         file: where its source and everything it uses is written, to be read; the log lies beside it as .log.
-        model, api_key: what a load on it asks for, and as whom.
         **arguments: of the factory; JSON values.
 
     Attributes:
@@ -42,14 +41,7 @@ class AppProcess:
         EngineFailed: it did not start; the message carries its own words.
     """
 
-    precision = "as served"
-
-    def __init__(
-        self, factory: Callable[..., Any], file: Path, *, model: str = "", api_key: str = "", **arguments: Any
-    ) -> None:
-        self.engine = file.stem
-        self.model = model
-        self.api_key = api_key
+    def __init__(self, factory: Callable[..., Any], file: Path, **arguments: Any) -> None:
         self.root = ""
         self.file = file.absolute()
         self.log = self.file.with_suffix(".log")

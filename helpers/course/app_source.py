@@ -16,7 +16,10 @@ from typing import Any
 
 from helpers.errors import UsageError
 
-HEAD = '"""Written by helpers.AppProcess from the cells of a notebook; the next start writes it anew."""'
+HEAD = '''"""Written by helpers.AppProcess from the cells of a notebook; the next start writes it anew."""
+
+from __future__ import annotations'''
+"""Annotations stay unevaluated, as two definitions may name each other."""
 
 
 def app_source(factory: Callable[..., Any]) -> str:
@@ -29,7 +32,8 @@ def app_source(factory: Callable[..., Any]) -> str:
         raise UsageError(f"{factory!r} is not a function", "a server is made by a function that returns the app", "")
     parts = _Parts(factory.__globals__, factory.__module__)
     parts.add(factory.__name__, factory)
-    return "\n\n\n".join([HEAD, *filter(None, ("\n".join(sorted(parts.heads)), *parts.definitions))]) + "\n"
+    heads = "\n".join([HEAD, "", *sorted(parts.heads)])
+    return "\n\n\n".join([heads, *parts.definitions]) + "\n"
 
 
 class _Parts:

@@ -28,6 +28,9 @@ SETTLE_LIMIT_S = 8.0
 """How long a situation may take to come to rest: longer than the longest answer asked for."""
 
 POLL_S = 0.05
+WHOLE_ANSWER_TOKENS = 80
+"""About a second's worth: enough to see whether a stream flows, on a busy machine too."""
+
 LONG_ANSWER_TOKENS = 250
 """Of an answer whose client leaves: two and a half seconds at the steady mock's pace."""
 
@@ -58,7 +61,7 @@ class Drill:
 
     def whole(self) -> Json:
         """One answer streamed, one not."""
-        streamed, plain = request("steady"), {**request("steady"), "stream": False}
+        streamed, plain = {**request("steady"), **exactly(WHOLE_ANSWER_TOKENS)}, {**request("steady"), "stream": False}
         return self._play("whole", [(streamed, self._api_key), (plain, self._api_key)], at_once=False)
 
     def strangers(self) -> Json:
@@ -71,7 +74,7 @@ class Drill:
 
     def hasty(self, requests: int, api_key: str) -> Json:
         """That many short requests of another key, one after the other as fast as they are answered."""
-        short = {**request("steady"), "max_tokens": 1, "stream": False}
+        short = {**request("fast"), **exactly(1), "stream": False}
         return self._play("hasty", [(short, api_key)] * requests, at_once=False)
 
     def upstream_dies(self) -> Json:
@@ -84,7 +87,7 @@ class Drill:
 
     def client_leaves(self) -> Json:
         """Two clients leave once the engine works for them: one of a stream, one of a plain answer."""
-        long = {**request("steady"), "max_tokens": LONG_ANSWER_TOKENS, "ignore_eos": True}
+        long = {**request("steady"), **exactly(LONG_ANSWER_TOKENS)}
 
         async def play(session: "aiohttp.ClientSession") -> list[Json]:
             return [await self._leave(session, long), await self._leave(session, {**long, "stream": False})]
@@ -93,7 +96,7 @@ class Drill:
 
     def slow_client(self) -> Json:
         """A client asks for a very long answer and reads nothing of it."""
-        flood = {**request("fast"), "max_tokens": FLOOD_TOKENS, "ignore_eos": True}
+        flood = {**request("fast"), **exactly(FLOOD_TOKENS)}
 
         async def play(session: "aiohttp.ClientSession") -> list[Json]:
             return [await self._never_read(session.json_serialize(flood).encode())]
@@ -185,6 +188,11 @@ def request(model: str, number: int = 0) -> Json:
     """A streaming request; those of different numbers begin differently."""
     messages = [{"role": "user", "content": f"{number}. What is a token bucket?"}]
     return {"model": model, "messages": messages, "stream": True, "stream_options": {"include_usage": True}}
+
+
+def exactly(tokens: int) -> Json:
+    """Fields that make a mock write so many tokens."""
+    return {"max_tokens": tokens, "ignore_eos": True}
 
 
 def new_answer() -> Json:

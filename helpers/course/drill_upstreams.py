@@ -16,7 +16,7 @@ class DrillUpstreams:
     | steady   | a mock that does everything right: first token after 50 ms, then one every 10 ms  |
     | dropping | a mock that breaks off halfway through each answer                                |
     | failover | two mocks: one that answers everything with status 500, and one that is all right |
-    | fast     | a mock that writes 2,000 tokens a second                                          |
+    | fast     | a mock that begins after 5 ms and writes 2,000 tokens a second                    |
 
     Attributes:
         mocks: by name; `failing` and `standby` are the two of failover.
@@ -29,7 +29,7 @@ class DrillUpstreams:
             "dropping": MockServer(model="dropping", **calm, faults=Faults(drop_rate=1.0)),
             "failing": MockServer(model="failover", **calm, faults=Faults(error_rate=1.0, error_status=500)),
             "standby": MockServer(model="failover", **calm),
-            "fast": MockServer(model="fast", ttft_s=TTFT_S, gap_s=0.0005),
+            "fast": MockServer(model="fast", ttft_s=0.005, gap_s=0.0005),
         }
         self._stack = contextlib.ExitStack()
 

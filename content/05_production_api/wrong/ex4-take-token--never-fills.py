@@ -1,0 +1,10 @@
+"""You never filled the bucket up. Once it is empty the key is locked out for ever."""
+
+from typing import Any
+
+
+def take_token(bucket: dict[str, float], now_s: float, capacity: float, per_s: float) -> dict[str, Any]:
+    level = bucket["level"]
+    if level >= 1:
+        return {"allowed": True, "wait_s": 0.0, "bucket": {"level": level - 1, "at_s": now_s}}
+    return {"allowed": False, "wait_s": (1 - level) / per_s, "bucket": {"level": level, "at_s": now_s}}

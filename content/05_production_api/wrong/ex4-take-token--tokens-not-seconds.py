@@ -1,0 +1,10 @@
+"""You said how much of a token is missing. The client needs seconds: how long does the missing part take?"""
+
+from typing import Any
+
+
+def take_token(bucket: dict[str, float], now_s: float, capacity: float, per_s: float) -> dict[str, Any]:
+    level = min(capacity, bucket["level"] + (now_s - bucket["at_s"]) * per_s)
+    if level >= 1:
+        return {"allowed": True, "wait_s": 0.0, "bucket": {"level": level - 1, "at_s": now_s}}
+    return {"allowed": False, "wait_s": 1 - level, "bucket": {"level": level, "at_s": now_s}}
