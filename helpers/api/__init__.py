@@ -10,9 +10,10 @@ A request flows through, in this order:
     queue.py      is there a place?
     routing.py    which upstream?
     upstream.py   bytes to it and back
-    stream.py     bytes to the client, whole events at a time
+    stream.py     whole events at a time
+    answer.py     bytes to the client
 
-Beside that path: settings.py (what it is told), state.py (what all requests share), calls.py, metrics.py, ledger.py and
-database.py (what is kept of a request), health.py (which upstreams live), admin.py, ollama_admin.py, page.py, schema.py
-(everything that is no completion), server.py and process.py (the process it runs in).
+Beside that path: settings.py (what it is told), state.py (what all requests share), calls.py, usage.py, metrics.py,
+ledger.py and database.py (what is kept of a request), health.py (which upstreams live), admin.py, ollama_admin.py,
+page.py and schema.py (everything that is no completion), server.py and process.py (the process it runs in).
 """

@@ -1,15 +1,17 @@
-"""Everything of the OpenAI side that is no completion: models, health, readiness, metrics."""
+"""Everything of the OpenAI side that is no completion: models, health, readiness, metrics, and the form of errors."""
 
 import asyncio
 from time import monotonic
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
 
-from helpers.api.refusal import Refused
+from helpers.api import ollama
+from helpers.api.refusal import Refused, error_body
 from helpers.api.state import State
 
 IDLE_LIMIT_S = 2.0
@@ -85,6 +87,20 @@ async def wait_until_idle(state: State) -> None:
         await asyncio.sleep(0.02)
 
 
-def no_such_thing(what: str) -> Refused:
-    """The refusal of a part of an API that nothing behind the gateway has."""
-    return Refused(501, "not_implemented", what)
+def add_error_handlers(app: FastAPI) -> None:
+    """Errors of FastAPI's paths in the form of the API that was asked: no page, no trace."""
+
+    @app.exception_handler(Refused)
+    async def refused(request: Request, refusal: Refused) -> Response:
+        headers = {} if refusal.retry_after_s is None else {"retry-after": str(refusal.retry_after_s)}
+        body = ollama.error_body(refusal) if request.url.path.startswith("/api/") else error_body(refusal)
+        return Response(body, refusal.status, headers, "application/json")
+
+    @app.exception_handler(HTTPException)
+    async def no_such_path(request: Request, error: HTTPException) -> Response:
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
+        return await refused(request, Refused(error.status_code, code, str(error.detail)))
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, _: Exception) -> Response:
+        return await refused(request, Refused(500, "internal_error", "The gateway failed; its log says why."))

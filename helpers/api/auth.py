@@ -1,11 +1,9 @@
 """Whose key is it? Keys look like ck-ID-SECRET: the ID finds the record, the digest of the whole proves it."""
 
 import hmac
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 from urllib.parse import urlsplit
 
 from helpers.api.refusal import Refused
@@ -33,13 +31,6 @@ class Key:
 
 ANYONE = Key("", "anyone", "")
 """Who asks when no keys are required."""
-
-
-def new_key(name: str, **rights: Any) -> tuple[str, Key]:
-    """A key's text, shown once, and its record."""
-    key_id = secrets.token_hex(4)
-    text = f"ck-{key_id}-{secrets.token_urlsafe(32)}"
-    return text, Key(key_id, name, sha256(text.encode()).hexdigest(), **rights)
 
 
 class Keyring:

@@ -4,7 +4,9 @@ Keys are kept as digests. Usage is one row per request, kept for `USAGE_DAYS`.
 """
 
 import os
+import secrets
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from time import time
 from typing import Any
@@ -30,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
-from helpers.api.auth import Key, new_key
+from helpers.api.auth import Key
 from helpers.api.calls import Call
 from helpers.api.settings import NAME
 from helpers.config import read_settings
@@ -165,6 +167,13 @@ class Database:
         """All usage rows, oldest first."""
         with self._engine.connect() as connection:
             return [dict(row) for row in connection.execute(select(USAGE).order_by(USAGE.c.number)).mappings()]
+
+
+def new_key(name: str, **rights: Any) -> tuple[str, Key]:
+    """A key's text, shown once, and its record."""
+    key_id = secrets.token_hex(4)
+    text = f"ck-{key_id}-{secrets.token_urlsafe(32)}"
+    return text, Key(key_id, name, sha256(text.encode()).hexdigest(), **rights)
 
 
 def usage_row(call: Call) -> dict[str, Any]:

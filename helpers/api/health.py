@@ -60,7 +60,11 @@ class Health:
     async def _watch(self, target: Target) -> None:
         while True:
             await asyncio.sleep(self._timeouts.health_s if target.alive else DEAD_EVERY_S)
-            await self.check(target)
+            try:
+                await self.check(target)
+            except Exception:
+                target.alive = False
+                logger.exception("the health check of upstream %s broke", target.name)
 
 
 async def ask(target: Target, method: str, path: str) -> tuple[int, bytes]:
@@ -69,11 +73,9 @@ async def ask(target: Target, method: str, path: str) -> tuple[int, bytes]:
     Raises:
         UpstreamFailure: there was no answer in time.
     """
-    connection = await target.pool.request(
-        target.encode(path, b"", method=method), "", "a health check", ANSWER_WITHIN_S
-    )
+    connection = await target.pool.request(target.encode(path, b"", method=method), "a health check", ANSWER_WITHIN_S)
     try:
-        return connection.exchange.status or 0, await connection.read_all(MOST_ANSWER_BYTES)
+        return connection.status, await connection.read_all(MOST_ANSWER_BYTES)
     finally:
         target.pool.release(connection)
 

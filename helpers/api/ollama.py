@@ -13,7 +13,7 @@ from helpers.api.ollama_answers import (
     GenerateAnswers,
     LineStream,
 )
-from helpers.api.openai import Wanted, check_common, parse_object, wrong
+from helpers.api.openai import Dialect, Wanted, check_common, parse_object, wrong
 from helpers.api.refusal import Refused
 from helpers.api.routing import Target
 from helpers.api.settings import Limits
@@ -65,7 +65,10 @@ class Ollama:
         if self._answers.streams and not wanted.fields.get(self._needs):
             reason = "unload" if wanted.fields.get("keep_alive") in (0, "0") else "load"
             return "", answers.nothing(reason), answers
-        path, request = self._translate(wanted.fields)
+        try:
+            path, request = self._translate(wanted.fields)
+        except (TypeError, AttributeError, LookupError) as error:
+            raise wrong(self._needs, f"is not in the form of {self._path}") from error
         request |= {"model": model}
         if wanted.stream:
             request |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -169,7 +172,7 @@ def error_body(refusal: Refused) -> bytes:
     return orjson.dumps({"error": refusal.message})
 
 
-OLLAMA = {
+OLLAMA: dict[str, Dialect] = {
     "/api/chat": Ollama("ollama-chat", "/api/chat", "messages", ChatAnswers),
     "/api/generate": Ollama("ollama-generate", "/api/generate", "prompt", GenerateAnswers),
     "/api/embed": Ollama("ollama-embed", "/api/embed", "input", EmbedAnswers),

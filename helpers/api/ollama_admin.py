@@ -183,7 +183,7 @@ async def relay(target: Target, method: str, path: str, body: bytes) -> Response
     """
     request = target.encode(target.endpoint.root + path, body, method=method)
     try:
-        connection = await target.pool.request(request, "", "the answer", CHANGE_LIMIT_S)
+        connection = await target.pool.request(request, "the answer", CHANGE_LIMIT_S)
     except UpstreamFailure as failure:
         raise failure.refusal() from failure
 
@@ -197,4 +197,4 @@ async def relay(target: Target, method: str, path: str, body: bytes) -> Response
         finally:
             target.pool.release(connection)
 
-    return StreamingResponse(pieces(), connection.exchange.status or 502, media_type=connection.kind.decode("latin-1"))
+    return StreamingResponse(pieces(), connection.status, media_type=connection.kind.decode("latin-1"))

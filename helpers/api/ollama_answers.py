@@ -8,7 +8,8 @@ import orjson
 
 from helpers.api.calls import Call
 from helpers.api.refusal import LOST, Refused, UpstreamFailure
-from helpers.api.stream import MAX_EVENT_BYTES, engine_message, note_usage, whole_number
+from helpers.api.stream import MAX_EVENT_BYTES
+from helpers.api.usage import engine_message, note_usage, whole_number
 
 
 class LineStream:
@@ -94,7 +95,10 @@ class Answers:
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > MAX_EVENT_BYTES:
             raise UpstreamFailure("foreign", "an event without an end")
-        return b"".join(self._event(line[5:].strip()) for line in lines if line.startswith(b"data:"))
+        try:
+            return b"".join([self._event(line[5:].strip()) for line in lines if line.startswith(b"data:")])
+        except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError) as error:
+            raise UpstreamFailure("foreign", "an event that is no chunk of a completion") from error
 
     def end(self) -> bytes:
         """The last line, with why it ended and how long it took."""
@@ -108,11 +112,13 @@ class Answers:
     def whole(self, body: bytes) -> bytes:
         """A whole answer."""
         try:
-            answer = orjson.loads(body)
-            choice = answer["choices"][0]
-            said = choice.get("message") or {"content": choice.get("text")}
+            return self._whole(orjson.loads(body), body)
         except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError) as error:
             raise UpstreamFailure("foreign", "no completion in the answer") from error
+
+    def _whole(self, answer: dict[str, Any], body: bytes) -> bytes:
+        choice = answer["choices"][0]
+        said = choice.get("message") or {"content": choice.get("text")}
         note_usage(self._call, body)
         self._note_timings(answer)
         self._finish = choice.get("finish_reason") or "stop"
@@ -136,11 +142,8 @@ class Answers:
     def _event(self, event: bytes) -> bytes:
         if event == b"[DONE]":
             return b""
-        try:
-            chunk = orjson.loads(event)
-            choices = chunk.get("choices") or []
-        except (orjson.JSONDecodeError, AttributeError) as error:
-            raise UpstreamFailure("foreign", "an event that is no JSON object") from error
+        chunk = orjson.loads(event)
+        choices = chunk.get("choices") or []
         if "error" in chunk:
             self._failed, self._call.outcome = True, "upstream_refused"
             return orjson.dumps({"error": engine_message(event)}) + b"\n"

@@ -133,6 +133,8 @@ def wrong(param: str, what: str) -> Refused:
     return Refused(400, "invalid_value", f"{param} {what}.", param=param)
 
 
-CHAT = OpenAI("chat", "/chat/completions", "messages")
-COMPLETIONS = OpenAI("completions", "/completions", "prompt")
-EMBEDDINGS = OpenAI("embeddings", "/embeddings", "input")
+OPENAI: dict[str, Dialect] = {
+    "/v1/chat/completions": OpenAI("chat", "/chat/completions", "messages"),
+    "/v1/completions": OpenAI("completions", "/completions", "prompt"),
+    "/v1/embeddings": OpenAI("embeddings", "/embeddings", "input"),
+}

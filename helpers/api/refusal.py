@@ -22,6 +22,24 @@ class Refused(Exception):
     param: str | None = None
 
 
+LEFT = "client_left"
+
+
+def shutting_down() -> Refused:
+    """What requests are told during the drain, and those that it ends."""
+    return Refused(503, "shutting_down", "The gateway is shutting down.", 5)
+
+
+def client_left() -> Refused:
+    """For the records only: nobody is there to be told."""
+    return Refused(499, LEFT, "The client has left.")
+
+
+def too_large(max_bytes: int) -> Refused:
+    """What a body of more than `max_bytes` gets."""
+    return Refused(413, "body_too_large", f"A request may have at most {max_bytes} bytes.")
+
+
 class UpstreamFailure(Exception):
     """The upstream did not answer, or stopped answering; `status` and `retry_after_s` if it refused.
 

@@ -70,7 +70,7 @@ class Target:
 
 
 class Router:
-    """All targets, and who serves which model; `refresh` after a target's models have changed."""
+    """All targets, and `models`: who serves which, without aliases; `refresh` after a target's models have changed."""
 
     def __init__(
         self, upstreams: Iterable[UpstreamSettings], aliases: Mapping[str, str], limits: Limits, connect_s: float
@@ -82,7 +82,7 @@ class Router:
         ]
         self.aliases = aliases
         self._slack = limits.affinity_slack
-        self._by_model: dict[str, list[Target]] = {}
+        self.models: dict[str, list[Target]] = {}
         self._turn = count()
 
     def refresh(self) -> None:
@@ -91,12 +91,7 @@ class Router:
         for target in self.targets:
             for model in target.models:
                 by_model.setdefault(model, []).append(target)
-        self._by_model = by_model
-
-    @property
-    def models(self) -> dict[str, list[Target]]:
-        """Each model and who serves it; aliases are not among them."""
-        return self._by_model
+        self.models = by_model
 
     def resolve(self, name: str) -> tuple[str, list[Target]]:
         """The upstreams' name of a model, and its targets: by name, alias, Ollama's NAME:latest, or an upstream's name.
@@ -105,12 +100,12 @@ class Router:
             Refused: 404, nobody serves it.
         """
         for model in (name, self.aliases.get(name, ""), name.removesuffix(":latest"), f"{name}:latest"):
-            if targets := self._by_model.get(model):
+            if targets := self.models.get(model):
                 return model, targets
         for target in self.targets:
             if target.upstream == name and target.models:
                 model = next(iter(target.models))
-                return model, [other for other in self._by_model[model] if other.upstream == name]
+                return model, [other for other in self.models[model] if other.upstream == name]
         raise Refused(
             404, "model_not_found", f"There is no model {name[:100]!r} here; /v1/models lists them.", param="model"
         )

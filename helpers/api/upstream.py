@@ -25,19 +25,23 @@ class Connection(wire.Connection):
     _timer: asyncio.TimerHandle | None = None
     _phase, _deadline_s, _held_bytes = "", 0.0, 0
 
-    async def begin(self, request: bytes, request_id: str) -> int:
-        """Send a request; return the answer's status when its headers are there.
+    @property
+    def status(self) -> int:
+        """The answer's status; 0 until its headers are there."""
+        return self.exchange.status or 0
+
+    async def begin(self, request: bytes) -> None:
+        """Send a request; return when the answer's headers are there.
 
         Raises:
             UpstreamFailure: lost, timeout.
         """
         self.kind, self.retry_after_s = b"", None
-        self.exchange = wire.Exchange(request_id, 0.0)
+        self.exchange = wire.Exchange("", 0.0)
         self.send(request, self.exchange)
-        while (self.exchange.status or 0) < 200:
+        while self.status < 200:
             self._raise_failure()
             await self._change()
-        return self.exchange.status or 0
 
     async def read(self) -> bytes:
         """What has come of the body since the last call; waits for something; empty at the end.
@@ -139,7 +143,7 @@ class Pool(pool.Pool):
 
     connection_type = Connection
 
-    async def request(self, request: bytes, request_id: str, phase: str, limit_s: float) -> Connection:
+    async def request(self, request: bytes, phase: str, limit_s: float) -> Connection:
         """Send a request; return the connection when the answer's headers are there. Give it back with `release`.
 
         A kept connection that turns out to be closed was closed before the request was read: the next one is tried.
@@ -156,16 +160,12 @@ class Pool(pool.Pool):
             kept = connection.used
             connection.wait_at_most(phase, limit_s)
             try:
-                await connection.begin(request, request_id)
-            except UpstreamFailure:
-                self.release(connection)
-                if not (kept and connection.exchange.unanswered):
-                    raise
-            except asyncio.CancelledError:
-                self.release(connection)
-                raise
-            else:
+                await connection.begin(request)
                 return connection
+            except BaseException as ended:
+                self.release(connection)
+                if not (kept and connection.exchange.unanswered and isinstance(ended, UpstreamFailure)):
+                    raise
 
     def release(self, connection: Connection) -> None:
         """Keep the connection if its exchange is complete; else close it at once: the upstream can stop working."""

@@ -1,6 +1,7 @@
 import pytest
 
-from helpers.api.auth import ANYONE, Keyring, new_key
+from helpers.api.auth import ANYONE, Keyring
+from helpers.api.database import new_key
 from helpers.api.refusal import Refused
 
 

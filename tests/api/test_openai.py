@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.api.openai import CHAT, COMPLETIONS, EMBEDDINGS
+from helpers.api.openai import OPENAI
 from helpers.api.refusal import Refused
 from helpers.api.settings import Limits
 
+CHAT, COMPLETIONS, EMBEDDINGS = OPENAI.values()
 MESSAGES = [{"role": "user", "content": "hi"}]
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from helpers.api.calls import Call
 from helpers.api.refusal import Refused, UpstreamFailure
-from helpers.api.stream import EventStream, engine_message, note_usage
+from helpers.api.stream import EventStream
+from helpers.api.usage import engine_message, note_usage
 from tests.api.upstreams import DONE, chunk, usage
 
 TRICKY = chunk('say "usage": {"prompt_tokens": 99} and \n\n [DONE]')
