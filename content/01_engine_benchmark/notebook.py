@@ -600,7 +600,10 @@ else:
     display(shares)
     for share in fit.shares:
         print(f"{share.label}: {share.measured_s * 1000:.2f} ms, most of it {share.largest}")
-    print(f"the worst step is missed by {fit.worst_relative_error:.0%}")
+    trust = (
+        "good enough to read" if fit.worst_relative_error < 0.3 else "too far for more than a hint; try an idle machine"
+    )
+    print(f"the worst step is missed by {fit.worst_relative_error:.0%}: {trust}")
 
 # %% [markdown] id="step-spark-text"
 # Keep the mechanism and the machine apart: that decode reads all weights is true everywhere; which term is the largest
@@ -612,7 +615,7 @@ here = limits.matrix_flops_per_s / limits.bandwidth_bytes_per_s
 low, high = (rate / spark.bandwidth_bytes_per_s for rate in spark.flops_per_s["bf16"])
 print(f"this machine, measured: {here:.1f} operations a byte")
 print(f"{spark.name}, computed from published limits: {low:.0f} to {high:.0f} operations a byte")
-print(f"so a decode step there is {low / here:.0f} to {high / here:.0f} times more a matter of bytes than here")
+print(f"so there, bytes weigh {low / here:.0f} to {high / here:.0f} times more against operations than here")
 
 # %% [markdown] id="s10"
 # ## 10. Further: what others published
