@@ -35,6 +35,10 @@ MORE = (
     Command("test", "run the course's own tests", "./course test"),
     Command("status", "what you have done and what is next", "./course status"),
     Command("reset", "restore one lab to its first state (your copy is kept beside it)", "./course reset 1"),
+    Command("engines", "the engines and their state; install, start, stop, logs", "./course engines install vllm"),
+    Command(
+        "prefetch", "say what will be downloaded (size, time, disk), then download it", "./course prefetch 1 --dry-run"
+    ),
     Command("bench", "measure an engine or a URL under load", "./course bench --engine llama.cpp --concurrency 1,4"),
     Command("plan", "the exact commands that start an engine; starts nothing", "./course plan vllm --model qwen3-8b"),
     Command("report", "merge and compare the bundles of several runs", "./course report runs/a runs/b"),

@@ -30,6 +30,10 @@ class Release:
         image: of a container; entrypoint: its program, if the plan must name it.
         environment: variables that this release needs.
         package: what a native install takes: a requirement, or a command.
+        lock: file in `locks` that pins all that it needs, with hashes; empty if there is none.
+        torch: a PyTorch that the lock leaves out because no package index has it everywhere; index: where else it is.
+        stands_for: a distribution that its code asks for and that it is under another name.
+        install_gb: disk that the environment takes.
         checked: date; source: where the facts were read; note: what a reader should know.
     """
 
@@ -40,6 +44,11 @@ class Release:
     entrypoint: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     package: str = ""
+    lock: str = ""
+    torch: str = ""
+    index: str = ""
+    stands_for: str = ""
+    install_gb: float = 0.0
     checked: str = ""
     source: str = ""
     note: str = ""

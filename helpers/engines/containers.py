@@ -3,6 +3,8 @@
 Sources of the options: NVIDIA's DGX Spark playbooks (July 2026). A secret is passed by name, never with its value.
 """
 
+import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +16,7 @@ from helpers.engines.ports import HOST
 SECRETS = ("HF_TOKEN",)
 """Environment variables that a container gets from whoever starts it."""
 
+DOCKER_LIMIT_S = 10.0
 HUB_INSIDE = "/root/.cache/huggingface"
 
 
@@ -64,6 +67,27 @@ class Container:
             words += ["--entrypoint", release.entrypoint if own else command[0]]
             command = command[1:]
         return (*words, *self.options, release.image, *command)
+
+
+def docker_problem() -> str:
+    """What is missing before containers can be started here; empty if nothing is."""
+    if shutil.which("docker") is None:
+        return "Docker"
+    try:
+        asked = subprocess.run(
+            ["docker", "version", "--format", "{{.Server.Version}}"],
+            capture_output=True,
+            text=True,
+            timeout=DOCKER_LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return "a Docker daemon that answers"
+    if asked.returncode == 0:
+        return ""
+    if "permission denied" in asked.stderr.lower():
+        return "the right to use Docker (sudo usermod -aG docker $USER; newgrp docker)"
+    return "a running Docker daemon (sudo systemctl start docker)"
 
 
 def plan_folder(engine: str, port: int) -> Path:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from helpers.engines import catalog, metrics, nodes
+from helpers.engines import catalog, environments, metrics, nodes
 from helpers.engines.catalog import Release
-from helpers.engines.containers import Container, plan_folder
+from helpers.engines.containers import Container, docker_problem, plan_folder
 from helpers.engines.failures import Symptom
 from helpers.engines.job import CONTEXT_BY_DEFAULT, Capabilities, Job, Serve, gated
 from helpers.engines.plan import LaunchPlan, ServeConfig
@@ -61,8 +61,9 @@ class GpuEngine:
                 f"./course plan {self.name} shows the command; where it runs elsewhere: "
                 f'helpers.attach("http://HOST:PORT/v1", engine="{self.name}")',
             )
-        if shutil.which("docker") is None and shutil.which(self.program) is None:
-            return f"Docker, or {title} installed natively", f"./course engines install {self.name}"
+        problem = docker_problem()
+        if problem and shutil.which(self.program) is None and not environments.installed(self.name):
+            return f"{problem}, or {title} installed natively", f"./course engines install {self.name}"
         return None
 
     def complete(self, config: ServeConfig) -> ServeConfig:
@@ -211,7 +212,9 @@ class GpuEngine:
             interface = job.option("interface", nodes.INTERFACE)
             environment = {**nodes.environment(job.config.nodes, interface), **environment}
         if job.release.kind == "native":
-            return tuple(machine.argv), {**job.release.environment, **environment}
+            program, *arguments = machine.argv
+            own = environments.find_program(self.name, job.release, program)
+            return (own or program, *arguments), {**job.release.environment, **environment}
         folders = {str(Path(path).parent) for path in machine.files}
         folders |= {found.location for found in (job.source, job.draft) if found is not None and found.is_path}
         container = Container(

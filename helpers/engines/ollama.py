@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from helpers.engines.containers import docker_problem
 from helpers.engines.gguf_sources import find_gguf
 from helpers.engines.gpu_engine import GpuEngine
 from helpers.engines.job import Capabilities, Job, Serve
@@ -72,7 +73,7 @@ class Ollama(GpuEngine):
     def needs(self) -> tuple[str, str] | None:
         """The program; it runs without a GPU too."""
 
-        if shutil.which("ollama") is None and shutil.which("docker") is None:
+        if shutil.which("ollama") is None and docker_problem():
             return "the ollama program", "./course engines install ollama"
         return None
 
@@ -84,8 +85,8 @@ class Ollama(GpuEngine):
         return super().complete(config)
 
     def prefers_container(self, config: ServeConfig) -> bool:
-        """The native program, as in the playbook."""
-        return False
+        """The native program, as in the playbook; where only Docker is there, its image."""
+        return shutil.which("ollama") is None and not docker_problem()
 
     def offered(self, model: str) -> tuple[str, ...]:
         """One quantization of each model in its library."""

@@ -123,6 +123,11 @@ class Server:
         """The engine's process id; None for one that was attached to."""
         return self._process.pid if self._process is not None else None
 
+    @property
+    def log_path(self) -> Path | None:
+        """Where a launched engine's log is; None for one that was attached to."""
+        return self._process.log if self._process is not None else None
+
     def log(self) -> str:
         """The end of a launched engine's log; empty for one that was attached to."""
         return self._process.log_text() if self._process is not None else ""

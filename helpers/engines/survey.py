@@ -1,9 +1,14 @@
-"""Which engines can run here, and what the others need."""
+"""Which engines can run here, what the others need, and where each has really run."""
 
+import json
 from dataclasses import asdict, dataclass
 
-from helpers.engines import registry
+from helpers.config import ROOT
+from helpers.engines import persistent, registry
 from helpers.errors import EngineUnavailable
+
+RECORDED = ROOT / "recorded"
+"""Bundles of real runs that come with the course."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,14 +16,16 @@ class EngineState:
     """One engine of the course on this machine.
 
     Attributes:
-        state: `ready`, or `missing`.
+        state: `ready`, `running` or `missing`.
         needs: what is missing; next_command: the step that brings it. Empty when it is ready.
+        has_run: version, hardware and date of the runs that come with the course, or `never run`.
     """
 
     engine: str
     state: str
     needs: str = ""
     next_command: str = ""
+    has_run: str = "never run"
 
     def to_json(self) -> dict[str, str]:
         """A JSON-ready dictionary."""
@@ -28,11 +35,29 @@ class EngineState:
 def survey_engines() -> list[EngineState]:
     """The state of every engine of the course; starts nothing."""
     states = []
+    runs = recorded_runs()
+    running = {ticket.facts["engine"] for ticket in persistent.running()}
     for engine in registry.names():
+        has_run = runs.get(engine, "never run")
         try:
             registry.find(engine)
         except EngineUnavailable as error:
-            states.append(EngineState(engine, "missing", error.cause.removeprefix("it needs "), error.next_command))
+            needs = error.cause.removeprefix("it needs ")
+            states.append(EngineState(engine, "missing", needs, error.next_command, has_run))
         else:
-            states.append(EngineState(engine, "ready"))
+            states.append(EngineState(engine, "running" if engine in running else "ready", has_run=has_run))
     return states
+
+
+def recorded_runs() -> dict[str, str]:
+    """Engine -> where it has really run, as the newest recorded bundle says."""
+    found: dict[str, str] = {}
+    for path in sorted(RECORDED.glob("*/provenance.json"), key=lambda path: path.parent.name):
+        provenance = json.loads(path.read_text(encoding="utf-8"))
+        summary = json.loads((path.parent / "summary.json").read_text(encoding="utf-8"))
+        hardware = provenance["hardware"]
+        gpus = ", ".join(gpu["name"] for gpu in hardware["gpus"])
+        where = gpus or f"{hardware['processor']}, {hardware['cores']} cores"
+        for point in summary["points"]:
+            found[point["target"]["engine"]] = f"{point['target']['backend']} on {where}, {provenance['date'][:10]}"
+    return found

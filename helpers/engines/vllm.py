@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 
+from helpers.engines import catalog, environments
 from helpers.engines.catalog import Release
 from helpers.engines.gpu_engine import GpuEngine
 from helpers.engines.job import MEMORY_FRACTION, Capabilities, Job, Serve
@@ -70,7 +71,8 @@ class Vllm(GpuEngine):
 
     def cpu_program(self) -> str | None:
         """The `vllm` of the CPU environment, or any on the path; None if there is none."""
-        return shutil.which(self.program)
+        release = catalog.find(self.name).release("cpu-0.32")
+        return environments.find_program(self.name, release, self.program) or shutil.which(self.program)
 
     def prefers_container(self, config: ServeConfig) -> bool:
         """A model of this machine runs on a laptop's CPU; everything else in the container."""

@@ -317,5 +317,5 @@ def test_with_a_gpu_but_without_docker_the_install_is_named(spark: None, monkeyp
         "Docker, or SGLang installed natively",
         "./course engines install sglang",
     )
-    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/docker" if name == "docker" else None)
+    monkeypatch.setattr("helpers.engines.gpu_engine.docker_problem", lambda: "")
     assert registry.choose("sglang").needs() is None
