@@ -111,7 +111,7 @@ def _environment() -> jinja2.Environment:
 
 def _badge(text: str) -> str:
     """The badge a cell starts with, or nothing."""
-    return next((badge for badge in BADGES if text == badge or text.startswith((f"{badge}:", f"{badge} "))), "")
+    return next((badge for badge in BADGES if text == badge or text.startswith(f"{badge}:")), "")
 
 
 def _for_script(figures: Sequence[dict[str, Any]]) -> Markup:

@@ -15,7 +15,7 @@ from helpers.config import ROOT
 from helpers.course.catalogue import Entry, find_milestone
 from helpers.course.files import read_json, write_json
 from helpers.course.task import Evidence, Milestone, Verdict, not_reached, not_run
-from helpers.errors import UsageError
+from helpers.errors import CourseError, UsageError
 
 
 class MilestoneDisplay:
@@ -104,7 +104,7 @@ def judge_folder(entry: Entry, definition: Milestone, folder: Path) -> Verdict:
         if content["evidence"] is None:
             return not_run(definition.needs)
         return definition.judge(Evidence(content["evidence"], folder, content["backend"]))
-    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, CourseError, LookupError, OSError, TypeError, ValueError) as error:
         return not_reached(f"the evidence cannot be read: {type(error).__name__}: {error}")
 
 
