@@ -195,7 +195,10 @@ STORM = 60
 
 
 def test_after_a_storm_of_leaving_clients_nothing_is_left(tmp_path: Path) -> None:
-    with MockServer(ttft_s=0.05, gap_s=0.02, output_tokens=1000) as mock, gateway(tmp_path, mock.url) as front:
+    with (
+        MockServer(ttft_s=0.05, gap_s=0.02, output_tokens=1000) as mock,
+        gateway(tmp_path, mock.url, limits=Limits(max_in_flight=STORM)) as front,
+    ):
         connections = [send_and_leave(front, 0, stream=number % 2 == 0) for number in range(STORM)]
         until(lambda: len(mock.truth().requests) == STORM)
         for connection in connections:
