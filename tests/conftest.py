@@ -1,11 +1,13 @@
 """What all tests share: groups, a cache of their own, and the promise that nothing is left running."""
 
 import os
+from pathlib import Path
 
 import psutil
 import pytest
 
 from helpers.commands.test import GROUPS
+from helpers.config import read_settings
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,8 +39,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
 @pytest.fixture(autouse=True, scope="session")
 def own_environment(tmp_path_factory: pytest.TempPathFactory):
     """Tests neither see nor change the user's settings; exports of the model are shared by all of them."""
+    own_environments = read_settings().cache / "environments"
     saved = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("COURSE_")}
     os.environ["COURSE_CACHE"] = saved.get("COURSE_CACHE") or str(tmp_path_factory.mktemp("cache"))
+    # Engine environments take minutes to build: the user's are used as they are.
+    environments = Path(os.environ["COURSE_CACHE"]) / "environments"
+    if own_environments.is_dir() and not environments.exists():
+        environments.symlink_to(own_environments)
     os.environ["COURSE_LEASES"] = str(tmp_path_factory.mktemp("leases"))
     yield
     del os.environ["COURSE_CACHE"], os.environ["COURSE_LEASES"]

@@ -21,6 +21,7 @@ from helpers.bench.tokens import TokenCounter, find_tokens
 from helpers.bench.workloads import Prompt, Workload, make_prompts
 from helpers.client.records import RequestRecord
 from helpers.client.wire import Endpoint
+from helpers.engines import lease
 from helpers.errors import CourseError, UsageError
 
 OPEN_LOOP_WARMUP = 4
@@ -218,7 +219,21 @@ def run_all(
     kind: str,
     stop: Callable[[Sequence[Run]], bool] | None = None,
 ) -> list[Run]:
-    """Measure the sides: a comparison's interleaved, others one after the other until `stop`."""
+    """Measure the sides: a comparison's interleaved, others one after the other until `stop`.
+
+    On a machine with a GPU, which several people may share, it waits until it has the machine to itself.
+    """
+    with lease.measuring(f"{kind}: {sides[0].label}"):
+        return _run_all(sides, plan, out, kind, stop)
+
+
+def _run_all(
+    sides: Sequence[Side],
+    plan: Plan,
+    out: Path | None,
+    kind: str,
+    stop: Callable[[Sequence[Run]], bool] | None,
+) -> list[Run]:
     provenance = read_provenance(plan.seed)
     client_error = cached_client_error()
     # All at the start: a server that dies later costs its own requests, and nothing that was measured before.

@@ -7,7 +7,8 @@ from helpers.engines import persistent, registry
 from helpers.engines.adapter import complete
 from helpers.engines.attach import attach
 from helpers.engines.plan import ServeConfig
-from helpers.engines.server import Progress, Server, start
+from helpers.engines.server import Server
+from helpers.engines.starting import Progress, start
 from helpers.errors import UsageError
 
 

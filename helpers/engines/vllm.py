@@ -62,10 +62,9 @@ class Vllm(GpuEngine):
 
     def needs(self) -> tuple[str, str] | None:
         """On a laptop its CPU environment is enough; a Spark never falls back to it."""
-        if self.cpu_program() is not None and is_laptop_without_gpu():
-            return None
-        missing = super().needs()
-        if missing is None:
+        if not is_laptop_without_gpu():
+            return super().needs()
+        if self.cpu_program() is not None:
             return None
         return "an environment of its own with vLLM (CPU), or an NVIDIA GPU", "./course engines install vllm"
 

@@ -24,7 +24,8 @@ def test_a_laptop_runs_the_embedded_engine(monkeypatch: pytest.MonkeyPatch, caps
     assert cli.main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["profile"], found["default_engine"]) == ("laptop", "llama.cpp")
-    assert {"engine": "llama.cpp", "state": "ready", "needs": "", "next_command": ""} in found["engines"]
+    (embedded,) = [state for state in found["engines"] if state["engine"] == "llama.cpp"]
+    assert (embedded["state"], embedded["needs"], embedded["next_command"]) == ("ready", "", "")
     assert {state["engine"] for state in found["engines"]} >= {"vllm", "sglang", "tensorrt-llm", "ollama"}
 
 

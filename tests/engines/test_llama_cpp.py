@@ -18,7 +18,8 @@ from helpers.config import ROOT
 from helpers.engines import adapter as adapters
 from helpers.engines.llama_cpp import ADAPTER, LlamaCpp
 from helpers.engines.plan import LaunchPlan, ServeConfig
-from helpers.engines.server import Server, start
+from helpers.engines.server import Server
+from helpers.engines.starting import start
 from helpers.errors import CourseError, EngineFailed, UsageError
 from tests.engines.conftest import is_gone, until
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.engines import lease, memory, persistent, server
+from helpers.engines import lease, memory, persistent, starting
 from helpers.engines.memory import HostMemory
 from helpers.engines.plan import LaunchPlan, ServeConfig
 from helpers.engines.reservation import reserve, stop_command, uses_gpu
@@ -69,12 +69,12 @@ def test_a_container_has_a_command_that_ends_it() -> None:
 
 
 def test_a_stopped_engine_leaves_no_ticket_and_a_crashed_one_neither() -> None:
-    running = server.start(FakeAdapter(), ServeConfig())
+    running = starting.start(FakeAdapter(), ServeConfig())
     (ticket,) = persistent.running()
     assert (ticket.facts["engine"], ticket.facts["url"]) == ("auto", running.url)
     running.stop()
     assert lease.tickets() == []
-    crashing = server.start(FakeAdapter(), ServeConfig())
+    crashing = starting.start(FakeAdapter(), ServeConfig())
     assert crashing.pid is not None
     os.kill(crashing.pid, signal.SIGKILL)
     assert until(lambda: not lease.tickets(), 2.0)
@@ -83,7 +83,7 @@ def test_a_stopped_engine_leaves_no_ticket_and_a_crashed_one_neither() -> None:
 
 def test_an_engine_left_running_is_found_used_and_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     config = ServeConfig(engine="fake", model="course", max_num_seqs=4)
-    started = server.start(FakeAdapter(), config)
+    started = starting.start(FakeAdapter(), config)
     pid = started.pid
     assert pid is not None
     started.leave()

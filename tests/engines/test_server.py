@@ -13,7 +13,7 @@ import pytest
 from helpers.config import ROOT
 from helpers.engines.adapter import complete
 from helpers.engines.plan import ServeConfig
-from helpers.engines.server import start
+from helpers.engines.starting import start
 from helpers.errors import EngineFailed, EngineUnavailable, UsageError
 from tests.engines.conftest import FakeAdapter, is_gone, until
 
@@ -102,7 +102,7 @@ def test_an_interrupt_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
     code = (
         "from tests.engines.conftest import FakeAdapter\n"
         "from helpers.engines.plan import ServeConfig\n"
-        "from helpers.engines.server import start\n"
+        "from helpers.engines.starting import start\n"
         f"start(FakeAdapter({{'status': 503, 'worker': {str(tmp_path / 'worker')!r}}}), ServeConfig())\n"
     )
     owner = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE)
