@@ -1,4 +1,4 @@
-"""The drill, and the judge of its record: the course's gateway passes, a plain relay does not, and each defect is named."""
+"""The drill and the judge of its record: the course's gateway passes, and every defect is named."""
 
 import contextlib
 import copy
@@ -90,7 +90,7 @@ def test_a_client_that_does_not_read_is_seen_to_the_end(upstreams: DrillUpstream
     with AppProcess(create_relay, tmp_path / "relay.py", upstream=upstreams.mocks["fast"].url) as server:
         slow = Drill(server.url, upstreams, api_key="k").slow_client()
     (entry,) = slow["truth"]["fast"]
-    assert (entry["outcome"], entry["tokens"]) == ("ok", 12_000), "a plain relay works for nobody, to the end"
+    assert (entry["outcome"], entry["tokens"]) == ("ok", 12_000)
 
 
 def strangers_served(record: Json) -> None:
@@ -175,5 +175,11 @@ def test_a_situation_left_out_is_missed(played: list[Json]) -> None:
 
 
 def test_samples_of_a_metrics_page() -> None:
-    page = '# TYPE a_total counter\na_total{y="2",x="1"} 3\n# TYPE b histogram\nb_bucket{le="+Inf"} 1\nb_sum 2\nb_count 1\n'
+    page = """# TYPE a_total counter
+a_total{y="2",x="1"} 3
+# TYPE b histogram
+b_bucket{le="+Inf"} 1
+b_sum 2
+b_count 1
+"""
     assert read_samples(page) == {'a_total{x="1",y="2"}': 3.0, "b_sum": 2.0, "b_count": 1.0}
