@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from helpers.config import ROOT
+from helpers.engines import catalog
 
 
 @pytest.fixture
@@ -146,3 +147,9 @@ def test_lock_pins_every_dependency_with_hashes_and_no_address() -> None:
         assert name is not None
         assert name.group().lower() in pinned
     assert lock.count("==") <= lock.count("--hash=sha256:")
+
+
+def test_extras_carry_the_pins_of_the_catalogue() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for engine in ("vllm", "sglang", "tensorrt-llm"):
+        assert extras[engine] == [catalog.choose_release(engine, "native").package]

@@ -134,8 +134,7 @@ def _pip(python: str, arguments: list[str], told: Told) -> None:
     words: deque[str] = deque(maxlen=KEPT_LINES)
     count, told_s = 0, time.monotonic()
     with subprocess.Popen(
-        # Not compiled ahead: of 150 packages a server imports a small part, which Python compiles at its first start.
-        [*argv, "install", "--progress-bar", "off", "--no-compile", *arguments],
+        [*argv, "install", "--progress-bar", "off", *arguments],
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
