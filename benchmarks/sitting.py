@@ -71,7 +71,8 @@ def describe(before: dict[str, Any], load_after: float, repeats: int) -> str:
     return (
         f"Measured {before['date'][:16].replace('T', ' ')} UTC on {before['processor']} ({before['cores']} cores, "
         f"{before['memory_gib']} GiB), loopback only, Python {before['python']}{commit}; load average "
-        f"{before['load_average']} before and {load_after} after; median (least to most) of {repeats} interleaved repeats."
+        f"{before['load_average']} before and {load_after} after. Figures are the median (least to most) of {repeats} "
+        "interleaved repeats; goals are taken from ratios and differences within each repeat."
     )
 
 

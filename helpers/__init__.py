@@ -45,6 +45,7 @@ PUBLIC = {
     "GatewayProcess": "helpers.api.process",
     "given_prompts": "helpers.bench.workloads",
     "group_runs": "helpers.bench.groups",
+    "import_results": "helpers.bench.importers",
     "latency_throughput": "helpers.bench.plots",
     "launch": "helpers.engines.launch",
     "LaunchPlan": "helpers.engines.plan",
