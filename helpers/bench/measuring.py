@@ -238,6 +238,8 @@ def _run_all(
     client_error = cached_client_error()
     # All at the start: a server that dies later costs its own requests, and nothing that was measured before.
     measuring = _prepare(sides, plan, provenance)
+    for one in measuring:
+        one.remarks += lease.foreign(other.target.url for other in measuring)
     groups = [measuring] if kind == "comparison" else [[one] for one in measuring]
     runs: list[Run] = []
     with BundleWriter(out, kind, provenance, client_error) as writer:

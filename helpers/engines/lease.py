@@ -25,7 +25,7 @@ import os
 import sys
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -174,6 +174,14 @@ def is_shared() -> bool:
     from helpers.hardware import choose_profile, find_gpus, read_hardware
 
     return bool(find_gpus()) or choose_profile(read_hardware()) != "laptop"
+
+
+def foreign(urls: Iterable[str]) -> list[str]:
+    """On a shared machine: the engines that run beside those at these URLs, in words for a run's remarks."""
+    if not is_shared():
+        return []
+    others = [t for t in tickets() if t.facts.get("state") == "running" and t.facts["url"] not in set(urls)]
+    return [f"another engine was on the machine: {ticket}" for ticket in others]
 
 
 @contextlib.contextmanager

@@ -140,6 +140,19 @@ def test_a_laptop_takes_no_lease_and_a_spark_does(monkeypatch: pytest.MonkeyPatc
         assert [one.facts["what"] for one in lease.tickets()] == ["a run"]
 
 
+def test_engines_beside_the_measured_one_are_foreign(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured, other = lease.take("embedded", engine="a"), lease.take("embedded", engine="b", model="m")
+    measured.tell(state="running", url="http://127.0.0.1:1/v1")
+    other.tell(state="running", url="http://127.0.0.1:2/v1")
+    monkeypatch.setenv("COURSE_PROFILE", "laptop")
+    monkeypatch.setattr("helpers.hardware.find_gpus", list)
+    assert lease.foreign(["http://127.0.0.1:1/v1"]) == []
+    monkeypatch.setenv("COURSE_PROFILE", "spark")
+    (remark,) = lease.foreign(["http://127.0.0.1:1/v1"])
+    assert "another engine was on the machine" in remark
+    assert "(b m)" in remark
+
+
 def test_waiting_is_said_once_where_nobody_listens(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     holder = another_user("engine", tmp_path / "journal", 0.7)
     assert until((tmp_path / "journal").exists)
