@@ -13,6 +13,7 @@ from helpers.models.training.tokenizer import END_OF_TEXT_ID, IM_END_ID, IM_STAR
 
 KIND_NAMES = tuple(KINDS)
 _MAX_MISFITS = 8
+_FIRST_WORDS = 16
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,14 @@ class Batch:
     kinds: npt.NDArray[np.int64]
 
 
-def encode_example(tokenizer: Any, example: Example) -> tuple[list[int], list[int]]:
-    """Token ids of a chat, closed by the end-of-text token, and for each id its kind (0: not to be learnt)."""
+def encode_example(tokenizer: Any, example: Example, longest_answer: int | None = None) -> tuple[list[int], list[int]]:
+    """Token ids of a chat, closed by the end-of-text token, and for each id its kind (0: not to be learnt).
+
+    Args:
+        tokenizer: of the `tokenizers` package.
+        example: the chat.
+        longest_answer: tokens after which the last answer is cut off, without an end.
+    """
     ids: list[int] = []
     kinds: list[int] = []
     kind = 1 + KIND_NAMES.index(example.kind)
@@ -45,6 +52,9 @@ def encode_example(tokenizer: Any, example: Example) -> tuple[list[int], list[in
         learn = kind if message["role"] == "assistant" else 0
         ids += head + body + tail
         kinds += [0] * len(head) + [learn] * len(body) + [0] * len(tail)
+    if longest_answer is not None and len(body) > longest_answer:
+        surplus = len(body) - longest_answer + len(tail)
+        ids, kinds = ids[:-surplus], kinds[:-surplus]
     return [*ids, END_OF_TEXT_ID], [*kinds, 0]
 
 
@@ -56,8 +66,18 @@ def make_batch(
     length: int,
     distance_words: int,
     weights: Mapping[str, float] = WEIGHTS,
+    cut_share: float = 0.0,
 ) -> Batch:
-    """The batch of one step: whole chats fitted into rows; the rest of a row is end-of-text tokens, not learnt."""
+    """The batch of one step: whole chats fitted into rows; the rest of a row is end-of-text tokens, not learnt.
+
+    Args:
+        tokenizer: of the `tokenizers` package.
+        seed, step: decide all choices.
+        rows, length: the size of the batch.
+        distance_words: the longest distance of facts to recall, about.
+        weights: chats of each kind, relative to each other.
+        cut_share: of the glossary answers that end after their first words, see `Stage`.
+    """
     rng = random.Random(seed * 1_000_003 + step)
     names, shares = list(weights), list(weights.values())
     ids = np.full((rows, length + 1), END_OF_TEXT_ID, dtype=np.int64)
@@ -67,7 +87,8 @@ def make_batch(
     while misfits < _MAX_MISFITS:
         distance = rng.randint(0, distance_words)
         example = make_example(rng, rng.choices(names, shares)[0], distance_words=distance)
-        example_ids, example_kinds = encode_example(tokenizer, example)
+        cut = example.kind == "terms" and rng.random() < cut_share
+        example_ids, example_kinds = encode_example(tokenizer, example, _FIRST_WORDS if cut else None)
         size = len(example_ids)
         row = next((row for row in range(rows) if filled[row] + size <= length + 1), None)
         if row is None:

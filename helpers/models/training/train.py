@@ -38,6 +38,8 @@ class Stage:
         distance_words: how far back facts to recall may stand, about.
         first_rate, last_rate: learning rate at both ends, as a share of the full one; linear between.
         weights: chats of some kinds, in place of the mixture's weights.
+        cut_share: of the glossary answers that end after their first words. The rest of a sentence is soon known; which
+            sentence it is takes most of the learning, and is decided there.
     """
 
     steps: int
@@ -47,6 +49,7 @@ class Stage:
     first_rate: float
     last_rate: float
     weights: Mapping[str, float] = field(default_factory=dict)
+    cut_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,8 @@ def train(run: Run, tokenizer: Any, loss: Loss = cross_entropy, compile_network:
     while step < total:
         stage, done = _find_stage(run.stages, step)
         weights = {**WEIGHTS, **stage.weights}
-        batch = make_batch(tokenizer, run.seed, step, stage.rows, stage.length, stage.distance_words, weights)
+        sizes = stage.rows, stage.length, stage.distance_words
+        batch = make_batch(tokenizer, run.seed, step, *sizes, weights, stage.cut_share)
         inputs, kinds = torch.from_numpy(batch.inputs), torch.from_numpy(batch.kinds)
         losses = compute(inputs, torch.from_numpy(batch.positions), torch.from_numpy(batch.targets))
         learnt = kinds > 0

@@ -79,10 +79,13 @@ def ask_about(rng: random.Random, term: Term, aspect: str, held_out: bool = Fals
     """One question about one aspect of a term, and its answer."""
     name, bare = name_in_question(rng, term)
     draw = 1.0 if held_out else rng.random()
-    if draw < 0.07:
+    if draw < 0.05:
         hint = _take_hint(rng, term, aspect)
         question = _TEMPLATES["hinted"].sample(rng, X=name, h=hint)
-    elif draw < 0.14:
+    elif draw < 0.18:
+        cues = [_TEMPLATES[aspect + "_cue"].sample(rng) for _ in range(2)]
+        question = _TEMPLATES["loose"].sample(rng, X=name, c=cues[0], c2=cues[1])
+    elif draw < 0.23:
         mention = _TEMPLATES["mention"].sample(rng, X=name, x=bare)
         question = f"{mention} {_TEMPLATES[aspect + '_it'].sample(rng)}"
     else:
@@ -185,7 +188,7 @@ def _roughen(rng: random.Random, question: str) -> str:
         question = question.lower()
     elif draw < 0.31:
         question = question.upper()
-    elif draw < 0.36:
+    elif draw < 0.23:
         question = question[0].upper() + question[1:]
     elif draw < 0.4:
         question = question.title()
