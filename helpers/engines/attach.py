@@ -49,7 +49,6 @@ def attach(url: str, *, model: str = "", engine: str = "", precision: str = "as 
     engine = engine or OWNERS.get(owner, "attached")
     # TensorRT-LLM's /metrics is a queue that is emptied by reading, and belongs to whoever reads it already.
     page = "/prometheus/metrics" if engine == "tensorrt-llm" else "/metrics"
-    local = endpoint.host in LOOPBACK
     return Server(
         engine=engine,
         model=model,
@@ -58,7 +57,7 @@ def attach(url: str, *, model: str = "", engine: str = "", precision: str = "as 
         backend=f"{engine} at {endpoint.authority}, attached",
         read_metrics=lambda: metrics.scrape(root + page, registry.metric_names(), api_key=api_key),
         api_key=api_key,
-        hold=lease.take("attach", what=base) if local and lease.is_shared() else None,
+        takes_turns=endpoint.host in LOOPBACK and lease.is_shared(),
     )
 
 

@@ -9,12 +9,11 @@ earlier ticket excludes it.
 | engine   | an engine that wants the GPU, by its supervisor, as long as it runs | other engines        |
 | embedded | an engine on the CPU, or one started beside others on purpose       | nothing: it is shown |
 | measure  | a measurement                                                       | measure, attach      |
-| attach   | a server object for an engine that was started elsewhere            | measure              |
+| attach   | a request to an engine that was started elsewhere, while it runs    | measure              |
 
 `engine`, `measure` and `attach` are taken on shared machines only (`is_shared`): on a laptop several engines, notebooks
-and tests of one user may run side by side, and a run that met other load is marked by its own validity notes. Being
-attached does not keep a process from measuring, and whoever waits to measure does not count as attached meanwhile, so
-that two attached users who both want to measure do not wait for each other.
+and tests of one user may run side by side, and a run that met other load is marked by its own validity notes. Who is
+attached and asks nothing keeps nobody from measuring.
 """
 
 import contextlib
@@ -24,6 +23,7 @@ import logging
 import os
 import sys
 import time
+import uuid
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -72,14 +72,12 @@ Waiting = Callable[[Sequence[Ticket]], None]
 
 def in_the_way(tickets: Sequence[Ticket], mine: Ticket) -> list[Ticket]:
     """The earlier tickets that keep mine out."""
-    measuring = {ticket.pid for ticket in tickets if ticket.kind == "measure"}
     return [
         ticket
         for ticket in tickets
         if ticket.number < mine.number
         and (ticket.pid != mine.pid or mine.kind == "engine")
         and (ticket.kind, mine.kind) in EXCLUDES
-        and not (ticket.kind == "attach" and ticket.pid in measuring)
     ]
 
 
@@ -206,8 +204,9 @@ def _join(folder: Path, kind: str, facts: dict[str, Any]) -> Hold:
         with _mutex(folder):
             number = max((ticket.number for ticket in _live(folder)), default=0) + 1
             ticket = Ticket(number, kind, getpass.getuser(), os.getpid(), time.time(), facts)
-            path = folder / f"{number:09d}.json"
+            path = folder / f"{number:09d}-{uuid.uuid4().hex[:8]}.json"  # a number is given again, a name never
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW, 0o644)
+            os.fchmod(descriptor, 0o644)  # whatever the umask: others must see it
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             os.write(descriptor, _content(ticket).encode())
     except OSError as error:
@@ -249,7 +248,9 @@ def _mutex(folder: Path) -> Iterator[None]:
 
     path = folder / "mutex"
     with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDONLY | os.O_NOFOLLOW, 0o644))
+        made = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDONLY | os.O_NOFOLLOW, 0o644)
+        os.fchmod(made, 0o644)
+        os.close(made)
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

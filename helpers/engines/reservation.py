@@ -30,7 +30,8 @@ def reserve(config: ServeConfig, *, beside: bool, told: Told | None) -> Hold:
         EngineUnavailable: an engine that was started to stay has it.
         MissingError: it does not fit into memory, or the turn did not come.
     """
-    on_gpu = uses_gpu(config)
+    shared = lease.is_shared()
+    on_gpu = shared and uses_gpu(config)
 
     def waiting(others: Sequence[Ticket]) -> None:
         for other in others:
@@ -38,7 +39,7 @@ def reserve(config: ServeConfig, *, beside: bool, told: Told | None) -> Hold:
         if told is not None:
             told(f"waiting for the machine: {'; '.join(map(str, others))}")
 
-    kind = "engine" if on_gpu and not beside and lease.is_shared() else "embedded"
+    kind = "engine" if on_gpu and not beside else "embedded"
     hold = lease.take(kind, waiting=waiting, engine=config.engine, model=config.model, state="waiting")
     try:
         others = [ticket for ticket in lease.tickets() if ticket.number != hold.ticket.number]

@@ -7,6 +7,7 @@ A launched one ends with its `with` block, with `stop()`, when nobody holds the 
 this Python process.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 from helpers.client.openai import Client, Messages
 from helpers.client.reply import Reply, RequestFailed
+from helpers.engines import lease
 from helpers.engines.adapter import Adapter
 from helpers.engines.failures import explain
 from helpers.engines.lease import Hold
@@ -51,6 +53,7 @@ class Server:
         process: EngineProcess | None = None,
         adapter: Adapter | None = None,
         hold: Hold | None = None,
+        takes_turns: bool = False,
     ) -> None:
         self.engine = engine
         self.model = model
@@ -63,6 +66,7 @@ class Server:
         self._read_metrics = read_metrics
         self._process = process
         self._hold = hold
+        self._takes_turns = takes_turns
         self._symptoms = adapter.symptoms if adapter is not None else ()
         self._stopped = False
 
@@ -92,12 +96,12 @@ class Server:
 
     async def achat(self, prompt: Messages, **options: Any) -> Reply:
         """`chat` for asynchronous code."""
-        with self._watched():
+        with self._watched(await self._turn()):
             return await self.client.achat(prompt, **options)
 
     async def astream(self, prompt: Messages, **options: Any) -> AsyncIterator[str]:
         """`stream` for asynchronous code."""
-        with self._watched():
+        with self._watched(await self._turn()):
             async for words in self.client.astream(prompt, **options):
                 yield words
 
@@ -150,9 +154,21 @@ class Server:
     ) -> None:
         self.stop()
 
+    def _take_turn(self) -> Hold | None:
+        return lease.take("attach", what=self.url) if self._takes_turns else None
+
+    async def _turn(self) -> Hold | None:
+        return await asyncio.to_thread(self._take_turn) if self._takes_turns else None
+
     @contextlib.contextmanager
-    def _watched(self) -> Iterator[None]:
+    def _watched(self, turn: Hold | None = None) -> Iterator[None]:
+        """A request: nobody else measures meanwhile, and an engine that ends is noticed."""
         self.require_running()
+        with turn or self._take_turn() or contextlib.nullcontext(), self._ending_noticed():
+            yield
+
+    @contextlib.contextmanager
+    def _ending_noticed(self) -> Iterator[None]:
         try:
             yield
         except EngineFailed as error:

@@ -99,10 +99,19 @@ def test_the_order_is_that_of_coming() -> None:
     assert in_the_way(board, board[2]) == [board[1]]
 
 
-def test_two_attached_users_who_both_want_to_measure_do_not_wait_for_each_other() -> None:
-    board = [ticket(1, "attach", 10), ticket(2, "attach", 20), ticket(3, "measure", 10), ticket(4, "measure", 20)]
-    assert in_the_way(board, board[2]) == []
-    assert in_the_way(board, board[3]) == [board[2]]
+def test_ones_own_requests_do_not_keep_one_from_measuring() -> None:
+    board = [ticket(1, "attach", 10), ticket(2, "attach", 20), ticket(3, "measure", 10)]
+    assert in_the_way(board, board[2]) == [board[1]]
+
+
+def test_giving_back_twice_takes_nothing_from_the_next_of_the_same_number() -> None:
+    first = lease.take("embedded")
+    first.release()
+    second = lease.take("embedded")
+    assert second.ticket.number == first.ticket.number
+    first.release()
+    assert len(lease.tickets()) == 1
+    second.release()
 
 
 def test_a_second_engine_of_the_same_process_waits_too() -> None:

@@ -1,5 +1,6 @@
 """An engine starts when it is its turn and when it fits; its ticket lives as long as it does."""
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -101,3 +102,20 @@ def test_an_engine_left_running_is_found_used_and_stopped(monkeypatch: pytest.Mo
     assert is_gone(pid)
     with pytest.raises(MissingError, match="no fake was started to stay"):
         persistent.stop("fake")
+
+
+def test_asking_a_shared_engine_waits_for_a_measurement_and_being_attached_keeps_nobody_away(tiny_model: str) -> None:
+    import helpers
+
+    with helpers.launch("llama.cpp", tiny_model, max_num_seqs=1) as engine:
+        attached = helpers.attach(engine.url)
+        assert [ticket.kind for ticket in lease.tickets()] == ["embedded"]
+        measurement = lease.take("measure", wait_s=0)
+        assert attached.chat("hello", max_tokens=1).usage.output_tokens == 1  # ours: the same process
+        measurement.release()
+        assert asyncio.run(attached.achat("hello", max_tokens=1)).usage.output_tokens == 1
+        seen: list[str] = []
+        for _ in attached.stream("hello", max_tokens=2):
+            seen += [ticket.kind for ticket in lease.tickets()]
+        assert "attach" in seen
+        assert [ticket.kind for ticket in lease.tickets()] == ["embedded"]
