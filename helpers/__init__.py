@@ -71,6 +71,7 @@ PUBLIC = {
     "read_hardware": "helpers.hardware",
     "Replay": "helpers.bench.arrivals",
     "Reply": "helpers.client.reply",
+    "Report": "helpers.bench.report",
     "RequestFailed": "helpers.client.reply",
     "RequestRecord": "helpers.client.records",
     "resolve": "helpers.models.catalogue",

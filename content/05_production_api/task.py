@@ -9,7 +9,7 @@ from helpers.bench.bundle import load_bundle
 from helpers.bench.statistics import ENOUGH_SAMPLES, bootstrap
 from helpers.client.answers import split_events
 from helpers.client.mock_words import answer_text
-from helpers.course.drill import in_flight
+from helpers.course.drill import in_flight, requests_ended
 from helpers.course.task import Case, Evidence, Exercise, Milestone, Task, Verdict, not_reached, reached
 from helpers.errors import CourseError
 
@@ -335,10 +335,7 @@ def failover_problem(record: Json) -> str:
 
 def uncounted(record: Json) -> str:
     """The server's own metrics know every request, and nothing is left in flight."""
-    before, after = (
-        sum(value for name, value in record[side].items() if name.partition("{")[0].endswith("requests_total"))
-        for side in ("before", "after")
-    )
+    before, after = requests_ended(record["before"]), requests_ended(record["after"])
     if after - before != record["asked"]:
         return f"the metrics counted {after - before:.0f} requests where {record['asked']} were sent"
     return "the metrics show requests in flight after the end" if any(in_flight(record["after"])) else ""

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SETTLE_LIMIT_S = 8.0
 """How long a situation may take to come to rest: longer than the longest answer asked for."""
 
+COUNT_LIMIT_S = 2.0
+"""How long the server's metrics may lag behind what its clients have seen."""
+
 POLL_S = 0.05
 WHOLE_ANSWER_TOKENS = 80
 """About a second's worth: enough to see whether a stream flows, on a busy machine too."""
@@ -122,7 +125,7 @@ class Drill:
                 before = await self._metrics(session)
                 answers = await play(session)
                 truth = await self._until(lambda books: not open_requests(books))
-                after = await self._resting_metrics(session)
+                after = await self._resting_metrics(session, requests_ended(before) + asked)
             return {
                 "situation": situation,
                 "asked": asked,
@@ -171,10 +174,12 @@ class Drill:
             await asyncio.sleep(POLL_S)
         return books
 
-    async def _resting_metrics(self, session: "aiohttp.ClientSession") -> dict[str, float]:
-        """The metrics once nothing is in flight any more, or as they are when the time is up."""
-        deadline_s = monotonic() + SETTLE_LIMIT_S
-        while any(in_flight(samples := await self._metrics(session))) and monotonic() < deadline_s:
+    async def _resting_metrics(self, session: "aiohttp.ClientSession", ended: float) -> dict[str, float]:
+        """The metrics once all requests have ended and nothing is in flight, or as they are when the time is up."""
+        deadline_s = monotonic() + COUNT_LIMIT_S
+        while samples := await self._metrics(session):
+            if (requests_ended(samples) >= ended and not any(in_flight(samples))) or monotonic() > deadline_s:
+                break
             await asyncio.sleep(POLL_S)
         return samples
 
@@ -238,6 +243,11 @@ def read_samples(page: str) -> dict[str, float]:
 def in_flight(samples: dict[str, float]) -> list[float]:
     """The values of all samples that count what is in flight."""
     return [value for name, value in samples.items() if name.partition("{")[0].endswith("in_flight")]
+
+
+def requests_ended(samples: dict[str, float]) -> float:
+    """The sum of all samples that count requests."""
+    return sum(value for name, value in samples.items() if name.partition("{")[0].endswith("requests_total"))
 
 
 def open_requests(books: dict[str, Json]) -> int:
