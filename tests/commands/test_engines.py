@@ -23,6 +23,7 @@ GB10 = Gpu("NVIDIA GB10", memory_bytes=None, driver="580.95.05")
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A machine with nothing; the function it gives adds Docker or a GPU."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("helpers.hardware.find_gpus", list)
 
     def add(docker: bool = False, gpu: bool = False) -> None:

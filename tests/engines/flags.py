@@ -98,8 +98,10 @@ def program_at(words: list[str], index: int) -> tuple[str, int]:
     name = Path(words[index]).name
     if name in ("convert_checkpoint.py", "quantize.py"):
         return name, 1
+    # The program of an environment is named by its path.
+    called = name if Path(words[index]).parent.name == "bin" else words[index]
     for start, program in PROGRAMS.items():
-        if tuple(words[index : index + len(start)]) == start:
+        if (called, *words[index + 1 : index + len(start)]) == start:
             return program, len(start)
     return "", 1
 

@@ -303,7 +303,8 @@ def test_a_plan_is_a_pure_value(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("engine", ["vllm", "sglang", "tensorrt-llm"])
-def test_without_a_gpu_an_engine_says_so(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gpu_an_engine_says_so(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))  # nothing is installed there
     monkeypatch.setattr("helpers.hardware.find_gpus", list)
     monkeypatch.setattr("shutil.which", lambda name: None)
     needs = registry.choose(engine).needs()

@@ -92,4 +92,5 @@ def test_the_installed_vllm_has_every_flag_of_its_table() -> None:
     done = subprocess.run([program, "serve", "--help=all"], capture_output=True, text=True, check=True)
     words = set(done.stdout.replace(",", " ").split())
     used = {flag for each in commands(plan("vllm", "course", container=False)) for flag in each.flags}
+    assert "--max-model-len" in used
     assert used <= words

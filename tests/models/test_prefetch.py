@@ -124,8 +124,11 @@ def test_the_command_on_a_spark(
     assert cli.main(["prefetch", "9"]) == 2
 
 
-def test_the_command_on_a_laptop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_on_a_laptop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("COURSE_PROFILE", "laptop")
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
     assert cli.main(["prefetch"]) == 0
     assert "./course engines install vllm" in capsys.readouterr().out
     assert cli.main(["prefetch", "6"]) == 0
