@@ -4,7 +4,7 @@ import datetime
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from helpers.models.card import Quality, weights_digest
 from helpers.models.llama import load_llama
 from helpers.models.tokenizer import load_tokenizer
 from helpers.models.training.agreement import measure_acceptance, measure_agreement
-from helpers.models.training.corpus.mixture import stream
+from helpers.models.training.corpus.mixture import WEIGHTS, stream
 from helpers.models.training.evaluate import judge, make_local_ask
 from helpers.models.training.glossary import load_glossary
 from helpers.models.training.network import DRAFT, TARGET, Network
@@ -28,31 +28,26 @@ from helpers.models.training.train import Loss, Run, Stage, export_checkpoint, t
 TOKENIZER_SEED = 7
 TARGET_SEED = 2026
 DRAFT_SEED = 2027
-# Copying needs attention to find its way first, then terms need many repetitions, then facts far back.
-_COPYING_FIRST = {
-    "terms": 40,
-    "records": 24,
-    "copying": 16,
-    "lists": 7,
-    "recall": 5,
-    "stories": 4,
-    "code": 3,
-    "talk": 0.7,
-}
-_TERMS = {"terms": 68, "records": 13, "copying": 5, "lists": 7, "recall": 3, "stories": 2.5, "code": 2.5, "talk": 0.7}
-_LONG = {"terms": 62, "records": 14, "copying": 5, "lists": 8, "recall": 4, "stories": 3, "code": 3, "talk": 0.7}
-_SHORT_ROWS = {"rows": 16, "length": 256, "distance_words": 60}
-_LONG_ROWS = {"rows": 2, "length": 2048, "distance_words": 850}
+# Attention learns to copy first, at a high rate; then terms need many repetitions, at a rate low enough that the last
+# question about a term does not decide what the next one is answered with; then facts far back.
+_COPYING = {"terms": 40, "records": 24, "copying": 16, "lists": 7, "recall": 5, "stories": 4, "code": 3, "talk": 0.7}
+_TERMS = {"terms": 80, "records": 11, "copying": 2.5, "lists": 6, "recall": 2.5, "stories": 1, "code": 1, "talk": 0.6}
+_LONG = {"terms": 66, "records": 14, "copying": 4, "lists": 8, "recall": 4, "stories": 3, "code": 3, "talk": 0.7}
+
+
+def _short_rows(
+    steps: int, first_rate: float, last_rate: float, weights: Mapping[str, float] = WEIGHTS, cut_share: float = 0.0
+) -> Stage:
+    return Stage(steps, 16, 256, 60, first_rate, last_rate, weights, cut_share)
+
+
 TARGET_STAGES = (
-    Stage(steps=1250, **_SHORT_ROWS, first_rate=1.0, last_rate=1.0, weights=_COPYING_FIRST),
-    Stage(steps=850, **_SHORT_ROWS, first_rate=1.0, last_rate=1.0, weights=_TERMS),
-    Stage(steps=700, **_SHORT_ROWS, first_rate=1.0, last_rate=0.3, weights=_TERMS),
-    Stage(steps=280, **_LONG_ROWS, first_rate=0.3, last_rate=0.0, weights=_LONG),
+    _short_rows(1250, 1.0, 1.0, _COPYING),
+    _short_rows(1000, 0.5, 0.35, _TERMS),
+    _short_rows(1600, 0.35, 0.16, _TERMS, cut_share=0.75),
+    Stage(110, 2, 2048, 850, 0.16, 0.0, _LONG, cut_share=0.3),
 )
-DRAFT_STAGES = (
-    Stage(steps=500, **_SHORT_ROWS, first_rate=1.0, last_rate=1.0),
-    Stage(steps=400, **_SHORT_ROWS, first_rate=1.0, last_rate=0.0),
-)
+DRAFT_STAGES = (_short_rows(480, 0.6, 0.15), Stage(100, 8, 512, 190, 0.15, 0.0))
 LIMITS = (
     "It knows the glossary of the course and nothing else of the world.",
     "It does no arithmetic, and it does not translate, summarise or reason.",
