@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -160,8 +160,8 @@ async def read_all(exchanges: Sequence[Exchange]) -> list[Any]:
     return [await read_answer(exchange, 0.0) for exchange in exchanges]
 
 
-def sit(repeats: int, share: float) -> dict[str, Any]:
-    """Measure everything; `share` of the requests."""
+def sit(repeats: int, share: float) -> Iterator[dict[str, Any]]:
+    """Measure everything, with `share` of the requests; what there is so far, after each repeat."""
     before = circumstances()
     figures: dict[str, dict[str, list[dict[str, Any]]]] = {load.name: {} for load in LOADS}
     with contextlib.ExitStack() as stack:
@@ -185,12 +185,12 @@ def sit(repeats: int, share: float) -> dict[str, Any]:
                         f"{result.failed} failed",
                         file=sys.stderr,
                     )
-    return {
-        "circumstances": before,
-        "load_average_after": round(os.getloadavg()[0], 1),
-        "repeats": repeats,
-        "figures": figures,
-    }
+            yield {
+                "circumstances": before,
+                "load_average_after": round(os.getloadavg()[0], 1),
+                "repeats": repeat + 1,
+                "figures": figures,
+            }
 
 
 def find_bars(result: dict[str, Any]) -> list[Any]:
@@ -259,10 +259,11 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="one small repeat; nothing is kept")
     arguments = parser.parse_args()
-    result = sit(1 if arguments.quick else arguments.repeats, 0.1 if arguments.quick else 1.0)
+    result: dict[str, Any] = {}
+    for result in sit(1 if arguments.quick else arguments.repeats, 0.1 if arguments.quick else 1.0):
+        if not arguments.quick:
+            keep("gateway", result, render)  # a stop loses only the repeat it falls into
     print(render(result))
-    if not arguments.quick:
-        keep("gateway", result, render)
     return 0 if all(bar.held for bar in find_bars(result)) else 1
 
 

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -203,8 +203,8 @@ def duration_s(requests: list[TrueRequest]) -> float:
     return max(request.writes_s[-1] for request in requests if request.writes_s) - requests[0].received_s
 
 
-def sit(repeats: int, share: float) -> dict[str, Any]:
-    """Measure everything; `share` of the requests."""
+def sit(repeats: int, share: float) -> Iterator[dict[str, Any]]:
+    """Measure everything, with `share` of the requests; what there is so far, after each repeat."""
     for tool in TOOLS:
         if tool in PEERS:
             program(tool, tool)  # installed before anything is measured
@@ -226,12 +226,12 @@ def sit(repeats: int, share: float) -> dict[str, Any]:
                         f"{result.true_tokens_per_s:8.0f} tokens/s {result.cpu_s:6.1f} CPU s {result.wall_s:6.1f} s",
                         file=sys.stderr,
                     )
-    return {
-        "circumstances": before,
-        "load_average_after": round(os.getloadavg()[0], 1),
-        "repeats": repeats,
-        "figures": figures,
-    }
+            yield {
+                "circumstances": before,
+                "load_average_after": round(os.getloadavg()[0], 1),
+                "repeats": repeat + 1,
+                "figures": figures,
+            }
 
 
 def column(result: dict[str, Any], load: Load, tool: str, figure: str) -> list[float]:
@@ -315,10 +315,11 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="one small repeat; nothing is kept")
     arguments = parser.parse_args()
-    result = sit(1 if arguments.quick else arguments.repeats, 0.1 if arguments.quick else 1.0)
+    result: dict[str, Any] = {}
+    for result in sit(1 if arguments.quick else arguments.repeats, 0.1 if arguments.quick else 1.0):
+        if not arguments.quick:
+            keep("load_generator", result, render)  # a stop loses only the repeat it falls into
     print(render(result))
-    if not arguments.quick:
-        keep("load_generator", result, render)
     return 0 if all(bar.held for bar in find_bars(result)) else 1
 
 
