@@ -1,6 +1,7 @@
 """What all tests share: groups, a cache of their own, and the promise that nothing is left running."""
 
 import os
+import signal
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,12 @@ from helpers.config import read_settings
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--groups", default="", help="run the tests of these groups too; a skip among them fails")
+
+
+def pytest_configure() -> None:
+    # A shell's background job ignores Ctrl-C, and so would every child that these tests interrupt.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def asked_groups(config: pytest.Config) -> set[str]:
