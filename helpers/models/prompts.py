@@ -20,7 +20,7 @@ def prompt_class(name: str) -> list[str]:
     """The prompts of a class.
 
     Args:
-        name: predictable (counting, lists, JSON, copying), semi (code, explanations) or free (stories).
+        name: predictable (counting, lists, explanations), semi (JSON, explanations) or free (stories).
 
     Raises:
         UsageError: no such class.

@@ -15,8 +15,19 @@ from helpers.models.prompts import PROMPT_CLASSES, prompt_class
 from helpers.models.tokenizer import load_tokenizer
 from helpers.models.training.evaluate import Answer, Ask, Messages, judge
 
-SHARES = {"questions": 0.5, "held-out": 0.2, "known-keys": 0.4, "unseen-keys": 0.4, "recall": 0.25}
+SHARES = {"questions": 0.3, "held-out": 0.2, "parsing": 0.3, "known-keys": 0.4, "unseen-keys": 0.4, "recall": 0.25}
 """Of each bar's trials, how many are run here; the fewer, the more a share strays from the card's."""
+MISSED = {
+    "glossary questions in held-out wording",
+    "JSON requests that parse",
+    "JSON with the prompt's values, known keys",
+    "JSON with the prompt's values, unseen keys",
+    "draft agrees with the target's greedy next token",
+    "draft agrees with the target, records",
+    "draft agrees with the target, copying",
+    "draft agrees with the target, code",
+}
+"""Bars that the shipped weights do not reach; a better model takes its names out."""
 SHIPPED_BYTES = 20_000_000
 
 
@@ -45,13 +56,10 @@ def test_the_model_does_what_its_card_says(server: Server, key: str) -> None:
     assert ended.value >= 0.95
 
 
-def test_the_card_is_of_these_weights_and_the_first_bar_holds() -> None:
+def test_the_card_is_of_these_weights_and_names_the_bars_they_miss() -> None:
     card = read_card()
     assert card.changed == ()
-    held = {quality.name: quality.holds for quality in card.quality}
-    assert held["questions written by hand, answered with the fact"]
-    assert held["answers that end by themselves"]
-    assert held["fall of acceptance, predictable to free"]
+    assert {quality.name for quality in card.quality if not quality.holds} == MISSED
 
 
 def test_the_weights_are_small_enough_for_a_clone() -> None:
@@ -86,9 +94,10 @@ def test_draft_acceptance_falls_from_predictable_to_free_text() -> None:
     with launch("llama.cpp", model="course", precision="f32", max_num_seqs=1, **options) as speculating:
         for name, temperature in PROMPT_CLASSES.items():
             proposed = accepted = 0
-            for index, prompt in enumerate(prompt_class(name)[:12]):
+            for index, prompt in enumerate(prompt_class(name)[::4]):
                 usage = speculating.chat(prompt, temperature=temperature, max_tokens=64, seed=index).usage
                 proposed, accepted = proposed + (usage.draft_tokens or 0), accepted + (usage.accepted_tokens or 0)
             assert proposed
             shares[name] = accepted / proposed
     assert shares["predictable"] - shares["free"] >= 0.15
+    assert shares["predictable"] > shares["semi"] > shares["free"]

@@ -32,12 +32,17 @@ def measure_agreement(target: Llama, draft: Llama, tokenizer: Tokenizer, prompts
     ]
 
 
-def measure_acceptance(target: Llama, draft: Llama, tokenizer: Tokenizer, prompts: int = 30) -> list[Quality]:
-    """The same by prompt class, each at its own temperature, and how far the share falls from first to last."""
+def measure_acceptance(target: Llama, draft: Llama, tokenizer: Tokenizer, every: int = 1) -> list[Quality]:
+    """The same by prompt class, each at its own temperature, and how far the share falls from first to last.
+
+    Args:
+        target, draft, tokenizer: of one family.
+        every: 2 takes every second prompt of a class, and so on.
+    """
     qualities = []
     for name, temperature in PROMPT_CLASSES.items():
         same = count = 0
-        for index, prompt in enumerate(prompt_class(name)[:prompts]):
+        for index, prompt in enumerate(prompt_class(name)[::every]):
             hits, size = count_hits(target, draft, tokenizer, prompt, temperature=temperature, seed=index)
             same, count = same + hits, count + size
         qualities.append(Quality(f"draft guesses accepted, {name} prompts", same / count, None, count))

@@ -51,6 +51,10 @@ DRAFT_STAGES = (_short_rows(480, 0.6, 0.15), Stage(100, 8, 512, 190, 0.15, 0.0))
 LIMITS = (
     "It knows the glossary of the course and nothing else of the world.",
     "It does no arithmetic, and it does not translate, summarise or reason.",
+    "Questions in words that its training never used often get the right term but another of its three sentences.",
+    "It mistakes invented keys and long numbers in about one JSON request of four, and counts wrongly in about one of "
+    "three.",
+    "The draft guesses badly where words are copied from the prompt: JSON values, repeated text, names in code.",
     "It answers in English only; it was trained on chats of at most 2,048 tokens.",
 )
 _DIGEST_EXAMPLES = 10_000
