@@ -1,6 +1,7 @@
 """What each engine's plan says: the options of a Spark, speculation, models, two machines, refusals, secrets."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
