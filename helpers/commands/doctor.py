@@ -8,7 +8,7 @@ from typing import Any
 
 import helpers
 from helpers.config import ROOT, read_settings
-from helpers.engines import lease, memory
+from helpers.engines import lease, memory, orphans
 from helpers.engines.containers import docker_problem
 from helpers.engines.registry import DEFAULTS
 from helpers.engines.survey import survey_engines
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def examine(nodes: tuple[str, ...] = ()) -> dict[str, Any]:
     """Everything the doctor says, JSON-ready; `problems` stop the course, `next_command` leads on."""
+    removed = orphans.remove()  # first: what they held is free again
     hardware = read_hardware()
     profile = choose_profile(hardware)
     engines = survey_engines()
@@ -54,6 +55,7 @@ def examine(nodes: tuple[str, ...] = ()) -> dict[str, Any]:
             "engines_ended_below_bytes": host.watchdog_bytes,
         },
         "docker": docker_problem() or "ready",
+        "removed_containers": removed,
         "in_use_by": [str(ticket) for ticket in lease.tickets()],
         "models": _models(),
         "profile": profile,
@@ -117,6 +119,8 @@ def show(found: dict[str, Any]) -> None:
         "in use": "; ".join(found["in_use_by"]) or "by no engine of the course",
     }.items():
         console.print(f"{name:<9} {value}", markup=False, soft_wrap=True)
+    for name in found["removed_containers"]:
+        console.print(f"removed the container {name}, whose owner was killed", markup=False, soft_wrap=True)
     for node in found["nodes"]:
         console.print(f"node      {_node(node)}", markup=False, soft_wrap=True)
     console.print("\nEngines", style="bold")

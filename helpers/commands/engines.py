@@ -42,14 +42,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(as_json: bool) -> int:
-    from helpers.engines import lease
+    from helpers.engines import lease, orphans
     from helpers.engines.survey import survey_engines
 
+    removed = orphans.remove()
     states = [state.to_json() for state in survey_engines()]
     board = lease.tickets()
     if as_json:
         tickets = [{"kind": t.kind, "user": t.user, "pid": t.pid, "since_s": t.since_s, **t.facts} for t in board]
-        print(json.dumps({"engines": states, "board": tickets}))
+        print(json.dumps({"engines": states, "board": tickets, "removed_containers": removed}))
         return 0
     for state in states:
         line = state["state"] if state["state"] != "missing" else f"not here: needs {state['needs']}"
@@ -57,6 +58,8 @@ def _list(as_json: bool) -> int:
         print(f"{'':<13} has run: {state['has_run']}")
         if state["next_command"]:
             print(f"{'':<13} next: {state['next_command']}")
+    for name in removed:
+        print(f"\nremoved the container {name}, whose owner was killed")
     for ticket in board:
         print("\n" + " at ".join([str(ticket), *([ticket.facts["url"]] if "url" in ticket.facts else [])]))
     return 0

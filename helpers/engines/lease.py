@@ -165,6 +165,23 @@ def take(kind: str, *, wait_s: float = WAIT_LIMIT_S, waiting: Waiting | None = N
         raise
 
 
+def is_held(path: Path) -> bool:
+    """Whether a ticket's file is there and its process lives."""
+    import fcntl
+
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def is_shared() -> bool:
     """Whether this machine's GPU makes users wait for each other: it has one, or is a Spark by COURSE_PROFILE."""
     if sys.platform == "win32":
@@ -222,22 +239,13 @@ def _content(ticket: Ticket) -> str:
 
 def _live(folder: Path) -> list[Ticket]:
     """Needs the mutex."""
-    import fcntl
-
     found = []
     for path in sorted(folder.glob("*.json")):
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            continue  # given back in this moment
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            found.append(Ticket(*json.loads(os.read(descriptor, 1 << 20))))
+        if is_held(path):
+            with contextlib.suppress(FileNotFoundError):  # given back in this moment
+                found.append(Ticket(*json.loads(path.read_text(encoding="utf-8"))))
         else:
             path.unlink(missing_ok=True)
-        finally:
-            os.close(descriptor)
     return found
 
 

@@ -4,6 +4,7 @@ Nothing is remembered in a file of its own: an engine's ticket on the machine's 
 is valid exactly as long as its supervisor runs.
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -60,7 +61,9 @@ def stop(engine: str) -> list[Ticket]:
     found = _persistent(engine)
     for ticket in found:
         try:
-            os.kill(ticket.facts["supervisor"], signal.SIGTERM)
+            # One that was killed meanwhile: its reaper is at work.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(ticket.facts["supervisor"], signal.SIGTERM)
         except PermissionError as error:
             raise MissingError(
                 f"{engine} was started by {ticket.user}", "only they, or root, can end it", f"ask {ticket.user}"

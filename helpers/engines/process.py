@@ -7,6 +7,7 @@ guarantees that nothing is left when this process dies.
 import contextlib
 import json
 import os
+import selectors
 import subprocess
 import sys
 import time
@@ -169,7 +170,11 @@ def _end(supervisor: "subprocess.Popen[bytes]", limit_s: float) -> None:
     try:
         supervisor.wait(limit_s)
     except subprocess.TimeoutExpired:
-        # Its death is the engine's (see die_with_parent).
+        # Its death is the engine's (see die_with_parent and fork_reaper).
         supervisor.kill()
         supervisor.wait()
+    # The reaper closes it last: only then is nothing left.
+    with selectors.DefaultSelector() as end_of_file:
+        end_of_file.register(supervisor.stdout, selectors.EVENT_READ)
+        end_of_file.select(limit_s)
     supervisor.stdout.close()

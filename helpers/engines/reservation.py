@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 
-from helpers.engines import lease, memory
+from helpers.engines import lease, memory, orphans
 from helpers.engines.lease import Hold, Ticket
 from helpers.engines.plan import LaunchPlan, ServeConfig
 from helpers.errors import EngineUnavailable, UsageError
@@ -42,6 +42,10 @@ def reserve(config: ServeConfig, *, beside: bool, told: Told | None) -> Hold:
     kind = "engine" if on_gpu and not beside else "embedded"
     hold = lease.take(kind, waiting=waiting, engine=config.engine, model=config.model, state="waiting")
     try:
+        if on_gpu or config.container:
+            for name in orphans.remove():
+                if told is not None:
+                    told(f"removed the container {name}, whose owner was killed")
         others = [ticket for ticket in lease.tickets() if ticket.number != hold.ticket.number]
         host = memory.host_memory()
         need = memory.estimate(config, host, on_gpu=on_gpu)

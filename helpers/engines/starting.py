@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from helpers.config import read_settings
-from helpers.engines import probe
+from helpers.engines import orphans, probe
 from helpers.engines.adapter import Adapter
 from helpers.engines.failures import explain, last_words
 from helpers.engines.memory import host_memory
@@ -58,7 +58,7 @@ def start(
                 _write(Path(path), text)
             port.hand_over()
             process = EngineProcess(
-                plan.argv,
+                orphans.label(plan.argv, hold.path),
                 plan.env,
                 new_log(read_settings().cache / "logs", adapter.name),
                 stop=stop_command(plan),

@@ -8,6 +8,11 @@ gets SIGTERM and, after the grace, SIGKILL. The one exception is the line "stay"
 until the supervisor gets SIGTERM. `stop` is a command that ends what is no child of ours, a container; it is run before
 the start too, since a container of that name can only be left from a crash.
 
+    supervisor --(pipe)--> reaper, a forked copy in a session of its own
+
+Should the supervisor itself be killed, its reaper ends what is left: the engine's group, and the container. It keeps
+the supervisor's standard output and its lease open until then: who waits for their end knows that nothing is left.
+
 A host that runs out of memory freezes, so the engine is killed when MemAvailable in the file `meminfo` falls below
 `floor_bytes`.
 
@@ -30,6 +35,7 @@ PR_SET_PDEATHSIG = 1
 """prctl option, linux/prctl.h."""
 
 STAY = b"stay\n"
+DONE = b"done\n"
 LOOK_S = 0.25
 """How often memory is looked at."""
 
@@ -57,6 +63,7 @@ def supervise(job: dict[str, object]) -> int:
     environment: dict[str, str] = job["env"]  # type: ignore[assignment]
     grace_s: float = job["grace_s"]  # type: ignore[assignment]
     stop: list[str] = job["stop"]  # type: ignore[assignment]
+    reaper, tell_reaper = fork_reaper(stop)
     run_quietly(stop)
     try:
         engine = subprocess.Popen(
@@ -69,7 +76,10 @@ def supervise(job: dict[str, object]) -> int:
         )
     except OSError as error:
         report({"error": f"{argv[0]}: {error.strerror or error}"})
+        dismiss(reaper, tell_reaper)
         return 127
+    with contextlib.suppress(BrokenPipeError):
+        os.write(tell_reaper, b"%d\n" % engine.pid)
     report({"pid": engine.pid})
     ended = threading.Event()
 
@@ -101,7 +111,37 @@ def supervise(job: dict[str, object]) -> int:
     ended.set()
     signal_group(engine.pid, signal.SIGKILL)
     run_quietly(stop)
+    dismiss(reaper, tell_reaper)
     return code if code >= 0 else 128 - code
+
+
+def fork_reaper(stop: list[str]) -> tuple[int, int]:
+    """Start the reaper; its process id, and the pipe that tells it the engine's process id and, at last, DONE."""
+    reading, writing = os.pipe()
+    reaper = os.fork()
+    if reaper:
+        os.close(reading)
+        return reaper, writing
+    os.close(writing)
+    os.close(0)  # the launcher's pipe is the supervisor's to watch
+    os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a session that ends signals everybody, and we are the last to go
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    words = b"".join(iter(lambda: os.read(reading, 4096), b""))
+    if not words.endswith(DONE):
+        os.write(2, b"course reaper: the supervisor was killed\n")
+        if words:
+            signal_group(int(words), signal.SIGKILL)
+        run_quietly(stop)
+    os._exit(0)
+
+
+def dismiss(reaper: int, tell: int) -> None:
+    """Let the reaper go, and wait until it has."""
+    with contextlib.suppress(BrokenPipeError):  # somebody ended it
+        os.write(tell, DONE)
+    os.close(tell)
+    os.waitpid(reaper, 0)
 
 
 def run_quietly(command: list[str]) -> None:

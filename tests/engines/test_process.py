@@ -91,13 +91,23 @@ def test_workers_go_when_the_engine_dies_by_itself(tmp_path: Path) -> None:
     process.stop()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: only it signals a parent's death")
-def test_the_engine_goes_when_its_supervisor_is_killed(tmp_path: Path) -> None:
-    process = start(tmp_path)
+def test_the_engine_and_its_workers_go_when_its_supervisor_is_killed(tmp_path: Path) -> None:
+    process, worker = start_with_worker(tmp_path, deaf=1)
     psutil.Process(process.pid).parent().kill()
-    assert until(lambda: is_gone(process.pid))
     assert process.wait(10) == 128 + signal.SIGKILL
     process.stop()
+    assert until(lambda: is_gone(process.pid) and is_gone(worker))
+    assert "course reaper: the supervisor was killed" in process.log_text()
+
+
+def test_an_engine_whose_reaper_was_killed_ends_as_always(tmp_path: Path) -> None:
+    process, worker = start_with_worker(tmp_path)
+    (reaper,) = [child for child in psutil.Process(process.supervisor_pid).children() if child.pid != process.pid]
+    reaper.kill()
+    process.stop()
+    assert is_gone(process.pid)
+    assert until(lambda: is_gone(worker))
+    assert process.exit_code == 128 + signal.SIGTERM
 
 
 def test_it_goes_with_the_last_reference(tmp_path: Path) -> None:
