@@ -44,7 +44,7 @@ MORE = (
     Command("report", "merge and compare the bundles of several runs", "./course report runs/a runs/b"),
     Command("keys", "who may use the gateway: add, list, revoke", "./course keys add alice"),
     Command("model", "the card of the course model, or its rebuild", "./course model"),
-    Command("build", "make the notebooks from their masters", "./course build --check"),
+    Command("build", "make the notebooks from their masters, and the engines' pages", "./course build --check"),
     Command("clean", "give disk space back", "./course clean"),
 )
 COMMANDS = {command.name: command for command in (*FIRST_SCREEN, *MORE)}

@@ -398,6 +398,7 @@ NEEDS = "a machine that can start servers"
 TASK = Task(
     title="Production API",
     minutes=120,
+    gpu_minutes=20,
     needs="2 cores, 2 GB of memory; no GPU",
     exercises=(EVENT, SPLIT, KEY, BUCKET, ADMIT, RETRY_AFTER, FAILURE, BACKOFF, QUANTILE, INCREASE),
     milestones=(

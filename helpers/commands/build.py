@@ -1,4 +1,4 @@
-"""`./course build`: notebooks, labs and solutions from their masters."""
+"""`./course build`: notebooks, labs and solutions from their masters, and the engines' pages from the catalogue."""
 
 import argparse
 
@@ -18,8 +18,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.check:
         lines = differences()
         if lines:
-            raise CheckFailed("\n".join(lines), "a master changed, or a notebook was edited by hand", "./course build")
-        print("Every notebook is what its master makes.")
+            raise CheckFailed(
+                "\n".join(lines), "what they are made from changed, or they were edited by hand", "./course build"
+            )
+        print("Every built file is what its source makes.")
         return 0
     changed = build()
     for path in changed:

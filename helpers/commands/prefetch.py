@@ -8,8 +8,6 @@ from typing import Any
 from helpers.errors import UsageError
 
 TASKS = range(1, 7)
-VLLM_TASKS = (1, 2, 4)
-"""Tasks that use the CPU build of vLLM on a laptop."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +64,7 @@ def _task(name: str) -> int:
 
 def _say_laptop(tasks: list[int], out: Any) -> None:
     from helpers.engines import catalog, environments
+    from helpers.models.prefetch import VLLM_TASKS
 
     print("No model is downloaded on a laptop: the course model comes with the course.", file=out)
     releases = [r for r in catalog.find("vllm").releases if r.lock and r not in environments.installed("vllm")]

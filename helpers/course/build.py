@@ -1,5 +1,5 @@
 """From masters to notebooks: `content/NN_stem` becomes notebooks/, labs/ and solutions/, byte for byte the same
-each time.
+each time. The engines' pages in docs/ are built with them.
 
 The notebooks hold no outputs, except the verdict in each milestone cell of notebooks/ and solutions/: it is taken
 from the milestone's definition, and the tests run the notebooks and compare (nbval compares text outputs of cells
@@ -8,11 +8,11 @@ tagged nbval-check-output). Nothing of an executed notebook can get into a built
 
 import ast
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from helpers.config import ROOT
+from helpers.course import cost
 from helpers.course.catalogue import Entry, find_tasks
 from helpers.course.files import write_text
 from helpers.course.masters import (
@@ -26,6 +26,7 @@ from helpers.course.masters import (
     without_markers,
 )
 from helpers.course.mistakes import mistakes_json
+from helpers.engines.pages import pages as engine_pages
 
 VIEWS = ("notebooks", "labs", "solutions")
 DROPPED_TAG = {"labs": "solution-only", "solutions": "lab-only"}
@@ -52,7 +53,7 @@ def build_view(entry: Entry, view: str) -> str:
         cells = [cell for cell in cells if DROPPED_TAG[view] not in cell.tags]
         cells = [with_stubs(cell, name) if view == "labs" else without_markers(cell) for cell in cells]
     _require_milestones(cells, entry, name)
-    cells = with_run_dir(cells, entry.run_dir(view), name)
+    cells = _with_cost(with_run_dir(cells, entry.run_dir(view), name), entry, name)
     return notebook_text([_built(cell, index, entry, view) for index, cell in enumerate(cells, start=1)])
 
 
@@ -62,14 +63,14 @@ def notebook_text(cells: list[dict[str, Any]]) -> str:
     return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def build_files(entries: Iterable[Entry]) -> dict[Path, str]:
+def build_files(root: Path) -> dict[Path, str]:
     """Every built file with its content.
 
     Raises:
         MasterError: a master breaks a rule.
     """
-    files: dict[Path, str] = {}
-    for entry in entries:
+    files = engine_pages(root)
+    for entry in find_tasks(root):
         for view in VIEWS:
             files[entry.notebook(view)] = build_view(entry, view)
         mistakes = json.dumps(mistakes_json(entry), indent=1, sort_keys=True, ensure_ascii=False)
@@ -79,19 +80,19 @@ def build_files(entries: Iterable[Entry]) -> dict[Path, str]:
 
 def differences(root: Path = ROOT) -> list[str]:
     """What a build would change: one line per file that is missing, differs, or has no master any more."""
-    files = build_files(find_tasks(root))
+    files = build_files(root)
     lines = []
     for path, text in files.items():
         if not path.exists():
             lines.append(f"{path.relative_to(root)}: missing")
         elif path.read_bytes() != text.encode():
-            lines.append(f"{path.relative_to(root)}: differs from its master")
-    return lines + [f"{path.relative_to(root)}: has no master" for path in _orphans(files, root)]
+            lines.append(f"{path.relative_to(root)}: differs from what it is made from")
+    return lines + [f"{path.relative_to(root)}: has nothing it is made from" for path in _orphans(files, root)]
 
 
 def build(root: Path = ROOT) -> list[Path]:
     """Write what differs and remove notebooks without a master; return the paths that changed."""
-    files = build_files(find_tasks(root))
+    files = build_files(root)
     changed = [path for path, text in files.items() if not path.exists() or path.read_bytes() != text.encode()]
     for path in changed:
         write_text(path, files[path])
@@ -102,14 +103,22 @@ def build(root: Path = ROOT) -> list[Path]:
 
 
 def _orphans(files: dict[Path, str], root: Path) -> list[Path]:
-    return [path for view in VIEWS for path in sorted((root / view).glob("*.ipynb")) if path not in files]
+    found = [path for view in VIEWS for path in sorted((root / view).glob("*.ipynb"))]
+    return [path for path in [*found, *sorted((root / "docs" / "engines").glob("*.md"))] if path not in files]
+
+
+def _with_cost(cells: list[Cell], entry: Entry, name: str) -> list[Cell]:
+    if any(cell.id == cost.CELL_ID for cell in cells):
+        raise MasterError(f"{name}: the cell {cost.CELL_ID!r} is built, not written")
+    return [cells[0], Cell(cost.CELL_ID, cost.cost_text(entry), True, (cost.TAG,), cells[0].line), *cells[1:]]
 
 
 def _built(cell: Cell, index: int, entry: Entry, view: str) -> dict[str, Any]:
-    kept_tags = [tag for tag in cell.tags if tag == "parameters"]
+    kept_tags = [tag for tag in cell.tags if tag in ("parameters", cost.TAG)]
     source = cell.source.splitlines(keepends=True)
     if cell.markdown:
-        return {"cell_type": "markdown", "id": cell.id, "metadata": {}, "source": source}
+        metadata = {"tags": kept_tags} if kept_tags else {}
+        return {"cell_type": "markdown", "id": cell.id, "metadata": metadata, "source": source}
     built: dict[str, Any] = {
         "cell_type": "code",
         "execution_count": None,

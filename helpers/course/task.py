@@ -135,6 +135,7 @@ class Task:
         needs: cores, memory, disk, accelerator, in one line.
         exercises: in the order of the lab.
         milestones: in the order of the notebook.
+        gpu_minutes: what to book of a GPU for the notebook and the lab, an estimate; 0 if they use none.
     """
 
     title: str
@@ -142,3 +143,4 @@ class Task:
     needs: str
     exercises: tuple[Exercise, ...]
     milestones: tuple[Milestone, ...]
+    gpu_minutes: int = 0

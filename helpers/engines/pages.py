@@ -1,36 +1,40 @@
-"""The documentation page of each engine, made from the catalogue and the adapters, so that it cannot drift from them.
-
-python -c "from helpers.engines import pages; pages.write()"
+"""The documentation page of each engine, made from the catalogue, the adapters and the recorded runs, so that it cannot
+drift from them. `./course build` writes them to docs/engines.
 """
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 from helpers.config import ROOT, read_settings
-from helpers.engines import catalog, legacy, registry
+from helpers.engines import catalog, legacy, registry, survey
 from helpers.engines.adapter import complete
 from helpers.engines.gpu_engine import GpuEngine
 from helpers.engines.plan import ServeConfig
 
-FOLDER = ROOT / "docs" / "engines"
 EXAMPLE_MODEL = "qwen3-8b"
+NOWHERE = "/nowhere"
+"""A cache and a catalogue of one's own that are not there."""
 
 
-def pages() -> dict[str, str]:
-    """File name -> text, for all engines, the older commands and the overview."""
-    found = {f"{name}.md": engine_page(name) for name in catalog.engines()}
-    return {"README.md": overview(), **found, "older-commands.md": older_commands()}
+def pages(root: Path = ROOT) -> dict[Path, str]:
+    """Path -> text, for all engines, the older commands and the overview.
+
+    Args:
+        root: of the clone that the pages are for; its recorded runs are named.
+    """
+    folder = root / "docs" / "engines"
+    with _without_own_settings():
+        runs = survey.recorded_runs(root / "recorded")
+        found = {f"{name}.md": engine_page(name, runs.get(name, survey.NEVER)) for name in catalog.engines()}
+        found |= {"README.md": overview(runs), "older-commands.md": older_commands()}
+    return {folder / name: text for name, text in found.items()}
 
 
-def write(folder: Path = FOLDER) -> None:
-    """Write all pages."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
-        (folder / name).write_text(text, encoding="utf-8")
-
-
-def engine_page(name: str) -> str:
-    """One engine: what it is, when to choose it, how it is started, what it reports, what goes wrong."""
+def engine_page(name: str, has_run: str) -> str:
+    """One engine: what it is, when to choose it, where it has run, how it is started, its metrics, what goes wrong."""
     entry = catalog.find(name)
     adapter = cast(GpuEngine, registry.choose(name, EXAMPLE_MODEL))
     can = adapter.capabilities
@@ -50,6 +54,7 @@ def engine_page(name: str) -> str:
         entry.summary,
         f"Choose it for {entry.choose}.",
         "Documentation of the project: " + ", ".join(f"<{url}>" for url in entry.documentation),
+        f"Has really run in this course: {has_run}.",
         "## What it can do\n\n" + _table(["", ""], [[key, value] for key, value in known.items()]),
         "## How it is started\n\n"
         f"`./course plan {name} --model {EXAMPLE_MODEL}` prints this and starts nothing. In a container:\n\n"
@@ -71,15 +76,15 @@ def engine_page(name: str) -> str:
     return "\n\n".join([*parts, GENERATED]) + "\n"
 
 
-def overview() -> str:
+def overview(runs: dict[str, str]) -> str:
     """All engines beside each other."""
     rows = [
-        [f"[{entry.title}]({name}.md)", entry.summary, entry.choose, str(entry.port)]
+        [f"[{entry.title}]({name}.md)", entry.summary, entry.choose, str(entry.port), runs.get(name, survey.NEVER)]
         for name, entry in catalog.engines().items()
     ]
     return (
         "# The engines\n\n"
-        + _table(["engine", "what it is", "choose it for", "port in this course"], rows)
+        + _table(["engine", "what it is", "choose it for", "port in this course", "has really run"], rows)
         + "\n\nCommands of older courses and posts: [what replaced them](older-commands.md).\n\n"
         + GENERATED
         + "\n"
@@ -99,7 +104,21 @@ def older_commands() -> str:
     )
 
 
-GENERATED = "Made by `helpers/engines/pages.py` from `catalog.toml` and the adapters; do not edit it here."
+GENERATED = "Made by `./course build` from `catalog.toml`, the adapters and `recorded/`; do not edit it here."
+
+
+@contextlib.contextmanager
+def _without_own_settings() -> Iterator[None]:
+    """What this user has set or installed must not get into a page."""
+    saved = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith("COURSE_") or name == "HF_HOME"]:
+        del os.environ[name]
+    os.environ.update(COURSE_CACHE=NOWHERE, COURSE_CATALOG=f"{NOWHERE}/catalog.toml")
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(saved)
 
 
 def _plan(name: str, *, container: bool) -> str:

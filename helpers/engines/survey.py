@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from helpers.config import ROOT
 from helpers.engines import persistent, registry
 from helpers.errors import EngineUnavailable
 
+NEVER = "never run"
 RECORDED = ROOT / "recorded"
 """Bundles of real runs that come with the course."""
 
@@ -25,7 +27,7 @@ class EngineState:
     state: str
     needs: str = ""
     next_command: str = ""
-    has_run: str = "never run"
+    has_run: str = NEVER
 
     def to_json(self) -> dict[str, str]:
         """A JSON-ready dictionary."""
@@ -38,7 +40,7 @@ def survey_engines() -> list[EngineState]:
     runs = recorded_runs()
     running = {ticket.facts["engine"] for ticket in persistent.running()}
     for engine in registry.names():
-        has_run = runs.get(engine, "never run")
+        has_run = runs.get(engine, NEVER)
         try:
             registry.find(engine)
         except EngineUnavailable as error:
@@ -49,15 +51,24 @@ def survey_engines() -> list[EngineState]:
     return states
 
 
-def recorded_runs() -> dict[str, str]:
-    """Engine -> where it has really run, as the newest recorded bundle says."""
-    found: dict[str, str] = {}
-    for path in sorted(RECORDED.glob("*/provenance.json"), key=lambda path: path.parent.name):
+def recorded_runs(folder: Path | None = None) -> dict[str, str]:
+    """Engine -> where it has really run: on each kind of hardware the newest recorded bundle.
+
+    Args:
+        folder: of bundles; None for those that come with the course.
+    """
+    found: dict[tuple[str, str], str] = {}
+    bundles = (folder or RECORDED).glob("*/provenance.json")
+    for path in sorted(bundles, key=lambda path: path.parent.name):
         provenance = json.loads(path.read_text(encoding="utf-8"))
         summary = json.loads((path.parent / "summary.json").read_text(encoding="utf-8"))
         hardware = provenance["hardware"]
         gpus = ", ".join(gpu["name"] for gpu in hardware["gpus"])
         where = gpus or f"{hardware['processor']}, {hardware['cores']} cores"
         for point in summary["points"]:
-            found[point["target"]["engine"]] = f"{point['target']['backend']} on {where}, {provenance['date'][:10]}"
-    return found
+            target = point["target"]
+            found[target["engine"], where] = f"{target['backend']} on {where}, {provenance['date'][:10]}"
+    runs: dict[str, str] = {}
+    for (engine, _), run in found.items():
+        runs[engine] = f"{runs[engine]}; {run}" if engine in runs else run
+    return runs

@@ -24,6 +24,9 @@ LEFT_OUT = ("original/*", "metal/*", "*.pth", "*.onnx", "*.h5", "*.msgpack")
 DISK_KEPT_BYTES = 5 * 10**9
 """Disk that stays free."""
 
+VLLM_TASKS = (1, 2, 4)
+"""Tasks that use the CPU build of vLLM on a laptop."""
+
 RATES_MBIT_S = (100, 1000)
 """Connections that download times are said for."""
 

@@ -1,11 +1,23 @@
+import os
 import re
 from pathlib import Path
 
 import pytest
 
-from helpers.engines import catalog, pages
+from helpers.config import ROOT
+from helpers.engines import catalog, pages, survey
 from helpers.errors import UsageError
 from helpers.models import hub
+
+OWN = """
+[[engine]]
+name = "vllm"
+container = "mine"
+release = [
+    { name = "ngc-26.10", image = "nvcr.io/nvidia/vllm:26.11-py3" },
+    { name = "mine", version = "0.34.0", kind = "container", image = "here/vllm:1" },
+]
+"""
 
 
 def test_every_release_says_where_and_when_it_was_read() -> None:
@@ -46,11 +58,7 @@ def test_a_variable_for_no_engine_is_an_error(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_file_of_ones_own_changes_a_tag_and_adds_a_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "catalog.toml"
-    own.write_text(
-        '[[engine]]\nname = "vllm"\ncontainer = "mine"\nrelease = [\n'
-        '{ name = "ngc-26.10", image = "nvcr.io/nvidia/vllm:26.11-py3" },\n'
-        '{ name = "mine", version = "0.34.0", kind = "container", image = "here/vllm:1" }]\n'
-    )
+    own.write_text(OWN)
     monkeypatch.setenv("COURSE_CATALOG", str(own))
     assert catalog.choose_release("vllm", "container").image == "here/vllm:1"
     changed = catalog.find("vllm").release("ngc-26.10")
@@ -66,12 +74,28 @@ def test_a_broken_file_of_ones_own_is_told(text: str, tmp_path: Path, monkeypatc
         catalog.engines()
 
 
-def test_the_committed_pages_are_what_catalogue_and_adapters_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COURSE_CATALOG", "/nowhere/catalog.toml")
-    for name, text in pages.pages().items():
-        committed = (pages.FOLDER / name).read_text(encoding="utf-8")
-        assert committed == text, f"{name}: run helpers.engines.pages.write()"
-    assert {path.name for path in pages.FOLDER.iterdir()} == set(pages.pages())
+def test_the_committed_pages_are_what_catalogue_and_adapters_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "catalog.toml"
+    own.write_text(OWN)
+    monkeypatch.setenv("COURSE_CATALOG", str(own))  # what a user has set does not get into a page
+    monkeypatch.setenv("COURSE_IMAGE_VLLM", "here/vllm:1")
+    found = pages.pages()
+    for path, text in found.items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name}: ./course build"
+    assert set((ROOT / "docs" / "engines").iterdir()) == set(found)
+    assert os.environ["COURSE_IMAGE_VLLM"] == "here/vllm:1"
+
+
+def test_pages_and_readme_say_where_each_engine_has_run() -> None:
+    runs = survey.recorded_runs()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path, text in pages.pages().items():
+        if path.stem in catalog.engines():
+            run = runs.get(path.stem, survey.NEVER)
+            assert f"Has really run in this course: {run}." in text
+            assert f"| {catalog.find(path.stem).title} | {run} |" in readme
 
 
 def test_downloads_have_what_the_contract_names() -> None:

@@ -12,6 +12,7 @@ from helpers.course.catalogue import STEM, Entry, find_tasks
 from helpers.course.check import judge_exercises
 from helpers.course.exercises import report_on
 from helpers.course.mistakes import read_mistakes, run_wrong_answers
+from helpers.models.prefetch import downloads
 
 MILESTONES = {
     *("12.1.report", "12.2.batching", "12.2.vllm", "12.3.aot", "12.3.prefill", "12.3.tensorrt-llm"),
@@ -43,6 +44,10 @@ def test_ids_are_unique_in_the_course_and_milestones_those_of_the_contract() -> 
     assert len(set(exercises)) == len(exercises)
     assert len(set(milestones)) == len(milestones)
     assert set(milestones) <= MILESTONES
+
+
+def test_a_task_that_downloads_models_for_a_gpu_says_for_how_long_it_takes_one(entry: Entry) -> None:
+    assert not isinstance(entry.name, int) or not downloads([entry.name]) or entry.task.gpu_minutes > 0
 
 
 def test_masters_and_notebooks_pass_lint() -> None:
