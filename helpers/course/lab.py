@@ -6,6 +6,7 @@ Copies lie in work/, which git ignores: a pull never conflicts with what a learn
 
 import importlib.util
 import itertools
+import os
 import shutil
 import subprocess
 import sys
@@ -74,7 +75,10 @@ def lab_command(root: Path, entry: Entry | None) -> list[str]:
 
 
 def open_lab(entry: Entry | None, root: Path = ROOT) -> int:
-    """Run JupyterLab in the foreground until it is stopped; return its exit code.
+    """Become JupyterLab, so that whoever ends this process ends it; where that is not possible, wait for its end.
+
+    Returns:
+        JupyterLab's exit code, on Windows; elsewhere this does not return.
 
     Raises:
         MissingError: JupyterLab is not installed, or a lab was not built.
@@ -87,13 +91,11 @@ def open_lab(entry: Entry | None, root: Path = ROOT) -> int:
         )
     copy_labs(root)
     write_json(root / "work" / ".jupyter" / "overrides.json", OVERRIDES)
-    server = subprocess.Popen(lab_command(root, entry), cwd=root, env=kernel_environment())
-    while True:
-        try:
-            return server.wait()
-        except KeyboardInterrupt:
-            # The server got it too, and ends its kernels before it ends itself.
-            continue
+    command, environment = lab_command(root, entry), kernel_environment()
+    os.chdir(root)
+    if sys.platform == "win32":
+        return subprocess.call(command, env=environment)
+    os.execve(command[0], command, environment)
 
 
 def _copy(entry: Entry) -> Path:

@@ -262,7 +262,7 @@ def test_unknown_tasks_and_engines_are_wrong_use(clone: Path) -> None:
     assert course(clone, "reset", "nothing").returncode == 2
 
 
-def test_lab_serves_the_learners_copy_on_loopback_only(clone: Path) -> None:
+def test_lab_serves_the_learners_copy_on_loopback_only_and_ends_with_its_process(clone: Path) -> None:
     assert "--ServerApp.ip=127.0.0.1" in lab_command(clone, None)
     environment = {**os.environ, "JUPYTER_TOKEN": "for-the-test", "BROWSER": "true"}
     server = subprocess.Popen(
@@ -296,13 +296,16 @@ def test_lab_serves_the_learners_copy_on_loopback_only(clone: Path) -> None:
         assert listening == {"127.0.0.1"}
     finally:
         below = psutil.Process(server.pid).children(recursive=True)
-        os.killpg(server.pid, signal.SIGINT)
+        # The process that was started is the server itself, so ending it alone leaves nothing.
+        server.terminate()
         deadline = time.monotonic() + 30
         try:
             server.wait(30)
         finally:
-            for process in psutil.wait_procs(below, timeout=max(0.0, deadline - time.monotonic()))[1]:
+            left = psutil.wait_procs(below, timeout=max(0.0, deadline - time.monotonic()))[1]
+            for process in left:
                 process.kill()
             server.kill()
             server.wait()
             server.stderr.close()
+    assert not left
