@@ -34,7 +34,8 @@ class Release:
         torch: a PyTorch that the lock leaves out because no package index has it everywhere; index: where else it is.
         stands_for: a distribution that its code asks for and that it is under another name.
         install_gb: disk that the environment takes.
-        checked: date; source: where the facts were read; note: what a reader should know.
+        checked: date; source: where the facts were read; note: what a reader should know; unverified: what of it no
+            public source confirms.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Release:
     checked: str = ""
     source: str = ""
     note: str = ""
+    unverified: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +154,7 @@ def choose_release(engine: str, kind: str, name: str = "") -> Release:
             release,
             image=image,
             source=f"COURSE_IMAGE_{environment_name(engine)}; the flags are those of {release.name}",
+            unverified="",
         )
     return release
 

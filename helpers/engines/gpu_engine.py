@@ -113,6 +113,8 @@ class GpuEngine:
         machines = [self.serve(job, rank) for rank in range(max(1, len(config.nodes)))]
         files = dict(machines[0].files)
         notes = [describe(job), *machines[0].notes]
+        if job.release.unverified:
+            notes.append(f"not verified: {job.release.unverified}; docker manifest inspect {job.release.image} asks")
         if job.source.known is not None and job.source.location in job.source.known.gated:
             notes.append(gated(job.source.location))
         argv, environment = self.wrap(job, machines[0])

@@ -11,6 +11,7 @@ from typing import Any, cast
 from helpers.config import ROOT, read_settings
 from helpers.engines import catalog, legacy, registry, survey
 from helpers.engines.adapter import complete
+from helpers.engines.catalog import Release
 from helpers.engines.gpu_engine import GpuEngine
 from helpers.engines.plan import ServeConfig
 
@@ -65,7 +66,7 @@ def engine_page(name: str, has_run: str) -> str:
         + _table(
             ["release", "version", "form", "image or package", "checked", "source", "note"],
             [
-                [r.name, r.version, r.kind, f"`{r.image or r.package}`", r.checked, r.source, r.note]
+                [r.name, r.version, r.kind, f"`{r.image or r.package}`", r.checked, r.source, _remarks(r)]
                 for r in entry.releases
             ],
         ),
@@ -133,6 +134,11 @@ def _plan(name: str, *, container: bool) -> str:
     text = plan.shell_lines.replace(str(settings.cache), "~/.cache/spark-inference")
     text = text.replace(f"-v {settings.hub}:", "-v ~/.cache/huggingface:")
     return f"```sh\n{text}\n```"
+
+
+def _remarks(release: Release) -> str:
+    unverified = f"not verified: {release.unverified}" if release.unverified else ""
+    return "; ".join(filter(None, (release.note, unverified)))
 
 
 def _metrics(adapter: GpuEngine) -> str:

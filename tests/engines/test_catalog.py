@@ -8,6 +8,7 @@ from helpers.config import ROOT
 from helpers.engines import catalog, pages, survey
 from helpers.errors import UsageError
 from helpers.models import hub
+from tests.engines.planning import plan
 
 OWN = """
 [[engine]]
@@ -27,6 +28,16 @@ def test_every_release_says_where_and_when_it_was_read() -> None:
             assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", release.checked)
             assert release.source
             assert release.image if release.kind == "container" else release.package
+
+
+def test_a_plan_says_what_of_its_release_no_public_source_confirms(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert any("not verified: the tag v0.33.0; docker manifest inspect" in note for note in notes("docker-0.33"))
+    monkeypatch.setenv("COURSE_IMAGE_VLLM", "here/vllm:1")
+    assert not any("not verified" in note for note in notes("docker-0.33"))
+
+
+def notes(release: str) -> tuple[str, ...]:
+    return plan("vllm", container=True, extra={"release": release}).notes
 
 
 def test_patterns_of_pitfalls_find_what_they_name() -> None:
