@@ -1,12 +1,13 @@
 import json
 import random
+import re
 from itertools import islice
 
 import pytest
 
 from helpers.models.training.corpus import copying, lists, recall, records, terms
 from helpers.models.training.corpus.mixture import KINDS, WEIGHTS, make_example, stream
-from helpers.models.training.corpus.phrases import Phrase, load_templates
+from helpers.models.training.corpus.phrases import Phrase, fill, is_held_out, load_templates
 from helpers.models.training.glossary import ASPECTS, load_glossary
 
 SAMPLES = 300
@@ -35,13 +36,38 @@ def test_nearly_no_question_comes_twice() -> None:
     assert len(set(questions)) > 1950
 
 
-@pytest.mark.parametrize("kind", ["terms", "records", "lists", "copying", "stories", "code", "talk"])
-def test_held_out_templates_are_no_training_templates(kind: str) -> None:
-    sets = load_templates(kind).values()
-    held_out = [phrases for phrases in sets if phrases.held_out is not phrases.train]
-    assert held_out
-    for phrases in held_out:
-        assert not {p.template for p in phrases.train} & {p.template for p in phrases.held_out}
+@pytest.mark.parametrize("kind", ["terms", "lists", "copying", "stories", "code"])
+def test_held_out_phrasings_are_a_small_share_and_the_two_sides_never_meet(kind: str) -> None:
+    rng = random.Random(11)
+    split = {name: phrases for name, phrases in load_templates(kind).items() if phrases.split}
+    assert split
+    for phrases in split.values():
+        both = [phrase.sample(rng) for phrase in phrases.phrases for _ in range(40)]
+        assert 0.02 < sum(map(is_held_out, both)) / len(both) < 0.25
+        assert not any(is_held_out(phrases.pick(rng)) for _ in range(SAMPLES))
+        assert all(is_held_out(phrases.pick(rng, held_out=True)) for _ in range(30))
+
+
+def test_case_end_marks_and_number_make_no_other_phrasing() -> None:
+    rng = random.Random(12)
+    for phrasing in (load_templates("terms")["why"].pick(rng) for _ in range(SAMPLES)):
+        plural = phrasing.replace("{is}", "is").replace("{does}", "does")
+        assert is_held_out(phrasing) == is_held_out(plural.upper().replace("{X}", "{x}") + "?")
+
+
+def test_every_word_of_the_held_out_questions_about_terms_occurs_in_training() -> None:
+    rng = random.Random(13)
+    sets = load_templates("terms")
+    everything = [phrase.sample(rng) for phrases in sets.values() for phrase in phrases.phrases for _ in range(150)]
+    trained = {word for phrasing in everything if not is_held_out(phrasing) for word in find_words(phrasing)}
+    asked = {
+        word for aspect in ASPECTS for _ in range(SAMPLES) for word in find_words(sets[aspect].pick(rng, held_out=True))
+    }
+    assert asked <= trained
+
+
+def find_words(phrasing: str) -> set[str]:
+    return set(re.findall(r"[a-z']+", re.sub(r"{.*?}", " ", phrasing.lower())))
 
 
 def test_held_out_questions_never_come_from_training_frames() -> None:
@@ -70,9 +96,9 @@ def test_copies_are_in_the_prompt() -> None:
 def test_counting_is_right() -> None:
     rng = random.Random(8)
     seen = 0
-    for question, answer in (lists.ask(rng, True)[0] for _ in range(SAMPLES)):
-        if question.startswith("Start at"):
-            first, last = (int(word.rstrip(".")) for word in question.split() if word.rstrip(".").isdigit())
+    for question, answer in (lists.ask(rng)[0] for _ in range(2 * SAMPLES)):
+        if question.startswith(("Start at", "Count from")) and not {"by", "in", "with"} & set(question.split()):
+            first, last = (int(word.rstrip(".?")) for word in question.split() if word.rstrip(".?").isdigit())
             assert answer == ", ".join(str(number) for number in range(first, last + 1))
             seen += 1
     assert seen > 10
@@ -98,7 +124,7 @@ def test_long_prompts_come_only_where_they_are_asked_for() -> None:
 
 def test_phrases_reach_every_alternative_and_fill_fields() -> None:
     phrase = Phrase("[a|b[1|2|]] {x}[?|]")
-    assert {phrase.sample(random.Random(seed), x="[x|y]") for seed in range(200)} == {
+    assert {fill(phrase.sample(random.Random(seed)), x="[x|y]") for seed in range(200)} == {
         f"{start} [x|y]{end}" for start in ("a", "b1", "b2", "b") for end in ("?", "")
     }
 

@@ -4,7 +4,7 @@ import datetime
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -28,11 +28,12 @@ from helpers.models.training.train import Loss, Run, Stage, export_checkpoint, t
 TOKENIZER_SEED = 7
 TARGET_SEED = 2026
 DRAFT_SEED = 2027
-# Attention learns to copy first, at a high rate; then terms need many repetitions, at a rate low enough that the last
-# question about a term does not decide what the next one is answered with; then facts far back.
-_COPYING = {"terms": 40, "records": 24, "copying": 16, "lists": 7, "recall": 5, "stories": 4, "code": 3, "talk": 0.7}
-_TERMS = {"terms": 80, "records": 11, "copying": 2.5, "lists": 6, "recall": 2.5, "stories": 1, "code": 1, "talk": 0.6}
-_LONG = {"terms": 66, "records": 14, "copying": 4, "lists": 8, "recall": 4, "stories": 3, "code": 3, "talk": 0.7}
+# Attention learns to copy first, at the full rate; then the terms, which need many repetitions, while the rate falls.
+# Rows of 2,048 tokens come between the short ones from then on, so that recall over long distances stays.
+_COPYING = {"terms": 42, "records": 24, "copying": 15, "lists": 7, "recall": 5, "stories": 3, "code": 3, "talk": 0.7}
+_TERMS = {"terms": 60, "records": 18, "copying": 8, "lists": 6, "recall": 3, "stories": 2, "code": 2, "talk": 0.6}
+_LONG = {"terms": 36, "records": 14, "copying": 6, "lists": 4, "recall": 14, "stories": 1.5, "code": 1, "talk": 0.5}
+_BLOCKS = 13
 
 
 def _short_rows(
@@ -41,12 +42,19 @@ def _short_rows(
     return Stage(steps, 16, 256, 60, first_rate, last_rate, weights, cut_share)
 
 
-TARGET_STAGES = (
-    _short_rows(1250, 1.0, 1.0, _COPYING),
-    _short_rows(1000, 0.5, 0.35, _TERMS),
-    _short_rows(1600, 0.35, 0.16, _TERMS, cut_share=0.75),
-    Stage(110, 2, 2048, 850, 0.16, 0.0, _LONG, cut_share=0.3),
-)
+def _long_rows(steps: int, first_rate: float, last_rate: float) -> Stage:
+    return Stage(steps, 2, 2048, 850, first_rate, last_rate, _LONG, cut_share=0.5)
+
+
+def _falling_blocks() -> Iterator[Stage]:
+    """Blocks of short rows with a few long ones after each, while the rate falls from 1 to 0.04."""
+    for block in range(_BLOCKS):
+        first, last = (1 - 0.96 * index / _BLOCKS for index in (block, block + 1))
+        yield _short_rows(200, first, last, _TERMS, cut_share=0.5)
+        yield _long_rows(12, last, last)
+
+
+TARGET_STAGES = (_short_rows(700, 1.0, 1.0, _COPYING), *_falling_blocks(), _long_rows(40, 0.04, 0.0))
 DRAFT_STAGES = (_short_rows(480, 0.6, 0.15), Stage(100, 8, 512, 190, 0.15, 0.0))
 LIMITS = (
     "It knows the glossary of the course and nothing else of the world.",

@@ -1,6 +1,10 @@
-"""Templates with alternatives: `[a|b]` is one of a or b, nested at will; `{name}` is filled in by the caller.
+"""Templates with alternatives: `[a|b]` is one of a or b, nested at will; `{name}` is a field for the caller to fill in.
 
->>> Phrase("[what|What] is {x}[?|]").sample(random.Random(0), x="a token")
+A phrasing is one expansion of a template, its fields still open. About one phrasing of ten, chosen by a checksum of its
+words, is held out: training never uses it, evaluation uses nothing else. The words and the parts of held-out phrasings
+do occur in training, in other phrasings.
+
+>>> fill(Phrase("[what|What] is {x}[?|]").sample(random.Random(0)), x="a token")
 'What is a token?'
 """
 
@@ -10,7 +14,11 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
+HELD_OUT_SHARE = 0.1
+# One that leaves the plainest questions ("What is X?") in training.
+_SPLIT_SEED = 114
 Node = str | tuple["Sequence", ...]
 Sequence = tuple["Node", ...]
 
@@ -32,39 +40,53 @@ class Phrase:
             raise ValueError(f"unmatched bracket in {template!r}")
         self._choice = choice
 
-    def sample(self, rng: random.Random, **fields: str) -> str:
-        """One expansion, each alternative with the same probability, with the fields filled in."""
-        text = _sample(self._choice, rng)
-        for name, value in fields.items():
-            text = text.replace("{" + name + "}", value)
-        return text
+    def sample(self, rng: random.Random) -> str:
+        """One phrasing, each alternative with the same probability."""
+        return _sample(self._choice, rng)
 
 
 class PhraseSet:
-    """Phrases of one meaning; some may be kept out of training.
+    """Templates of one meaning.
 
     Args:
-        train: templates for training.
-        held_out: templates that only evaluation uses; if there are none, evaluation uses those for training.
+        templates: at least one.
+        split: whether a share of the phrasings is held out; without, training and evaluation use all.
     """
 
-    def __init__(self, train: Iterable[str], held_out: Iterable[str] = ()) -> None:
-        self.train = [Phrase(template) for template in train]
-        self.held_out = [Phrase(template) for template in held_out] or self.train
+    def __init__(self, templates: Iterable[str], split: bool = False) -> None:
+        self.phrases = [Phrase(template) for template in templates]
+        self.split = split
 
-    def pick(self, rng: random.Random, held_out: bool = False) -> Phrase:
-        """One template of the wanted side."""
-        phrases = self.held_out if held_out else self.train
-        return phrases[0] if len(phrases) == 1 else rng.choice(phrases)
+    def pick(self, rng: random.Random, held_out: bool = False) -> str:
+        """One phrasing of the wanted side, its fields open."""
+        while True:
+            phrasing = rng.choice(self.phrases).sample(rng)
+            if not self.split or is_held_out(phrasing) == held_out:
+                return phrasing
 
     def sample(self, rng: random.Random, held_out: bool = False, /, **fields: str) -> str:
-        """One expansion of one template of the wanted side."""
-        return self.pick(rng, held_out).sample(rng, **fields)
+        """One phrasing of the wanted side, its fields filled in."""
+        return fill(self.pick(rng, held_out), **fields)
+
+
+def is_held_out(phrasing: str) -> bool:
+    """Whether training leaves this phrasing out; case, end marks and the number of a verb make no difference."""
+    words = phrasing.lower().replace("{is}", "is").replace("{does}", "does").strip(" .?!:\n")
+    return crc32(words.encode(), _SPLIT_SEED) % 1000 < 1000 * HELD_OUT_SHARE
+
+
+def fill(phrasing: str, **fields: str) -> str:
+    """The phrasing with its fields filled in."""
+    for name, value in fields.items():
+        phrasing = phrasing.replace("{" + name + "}", value)
+    return phrasing
 
 
 def load_templates(kind: str) -> dict[str, PhraseSet]:
     """The templates of a kind of text, by meaning; from templates/KIND.toml."""
-    return {name: PhraseSet(table["train"], table.get("held_out", ())) for name, table in read_templates(kind).items()}
+    return {
+        name: PhraseSet(table["phrases"], table.get("split", False)) for name, table in read_templates(kind).items()
+    }
 
 
 @cache

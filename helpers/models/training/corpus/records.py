@@ -3,7 +3,7 @@
 import json
 import random
 
-from helpers.models.training.corpus.phrases import load_templates
+from helpers.models.training.corpus.phrases import PhraseSet, fill, is_held_out, load_templates
 from helpers.models.training.corpus.words import (
     ANIMALS,
     COLORS,
@@ -34,13 +34,27 @@ _MODELS = ("llama-8b", "qwen3-8b", "course", "gpt-oss-20b", "llama-70b", "qwen3-
 
 _TEMPLATES = load_templates("records")
 # Common ways stand twice: they come twice as often.
-_BINDINGS = (
-    *("{k}: {v}", "{k} = {v}", "{k}={v}", "{k} is {v}", "{k} {v}", "the {k} is {v}", "{k} set to {v}"),
-    *('"{k}": "{v}"', "{k} -> {v}", "{k}:{v}", "a {k} of {v}", '{k} "{v}"', "{k} being {v}", "{k} equal to {v}"),
-    *("{v} as {k}", "{v} for {k}", "'{k}': '{v}'", "{k}: {v}", "{k} = {v}", "{k} '{v}'", "{k} equals {v}"),
-    *("{k} should be {v}", "key {k} with value {v}", "{k} => {v}", "{k} | {v}"),
+_BINDINGS = PhraseSet(
+    (
+        *(
+            "{k}: {v}",
+            "{k} = {v}",
+            "{k}={v}",
+            "{k} is {v}",
+            "{k} {v}",
+            "the {k} is {v}",
+            "{k} [set|equal|mapped] to {v}",
+        ),
+        *('"{k}": "{v}"', "{k} -> {v}", "{k}:{v}", "a {k} of {v}", '{k} "{v}"', "{k} being {v}", "{k} - {v}"),
+        *("{v} [as|for|in|under] [the |]{k}", "'{k}': '{v}'", "{k}: {v}", "{k} = {v}", "{k} '{v}'", "{k} equals {v}"),
+        *(
+            "{k} [should|must|shall|will] be {v}",
+            "[key|field] {k} [with|has|gets] [value|the value|] {v}",
+            "{k} => {v}",
+        ),
+        *("{k} | {v}", "{k} := {v}", "[for|as] {k} [use|put|take|write] {v}", "[set|make|let] {k} [to|=|be] {v}"),
+    )
 )
-_HELD_OUT_BINDINGS = ("{k} must be {v}", "{k} := {v}", "for {k} use {v}", "{k} - {v}")
 _SEPARATORS = (", ", ", ", "; ", "\n", "\n- ", " and ", ", and ", " | ", ". ", "\n* ")
 
 
@@ -51,12 +65,19 @@ def ask(rng: random.Random, held_out: bool = False) -> list[Turn]:
 
 
 def ask_for(rng: random.Random, record: Record, held_out: bool = False) -> Turn:
-    """A request for this record, and the record as JSON."""
-    binding = rng.choice(_HELD_OUT_BINDINGS if held_out else _BINDINGS)
+    """A request for this record, and the record as JSON.
+
+    Its phrasing is the introduction with the way to bind a value to a key and the way to separate the pairs.
+    """
+    while True:
+        introduction = _TEMPLATES["introductions"].pick(rng)
+        binding = _BINDINGS.pick(rng)
+        separator = rng.choice(_SEPARATORS)
+        if is_held_out(introduction + binding + separator) == held_out:
+            break
     mixed = not held_out and rng.random() < 0.1
-    separator = rng.choice(_SEPARATORS)
     pairs = [
-        (rng.choice(_BINDINGS) if mixed else binding).replace("{k}", key).replace("{v}", _plain(value))
+        fill(_BINDINGS.pick(rng) if mixed else binding, k=key, v=_plain(value)).replace("  ", " ")
         for key, value in record.items()
     ]
     if separator in (" and ", ", ", ", and ") and len(pairs) > 1:
@@ -66,15 +87,13 @@ def ask_for(rng: random.Random, record: Record, held_out: bool = False) -> Turn:
         body = separator.join(pairs)
         if separator.startswith("\n"):
             body = separator + body if rng.random() < 0.7 else body
-    introduction = _TEMPLATES["introductions"].pick(rng, held_out)
-    colon = rng.choice(("", "", ":"))
-    text = " ".join(introduction.sample(rng, **{":": colon}).split(" "))
+    text = fill(introduction, **{":": rng.choice(("", "", ":"))})
     while "  " in text:
         text = text.replace("  ", " ")
     if body.startswith("\n"):
         text = text.rstrip(" ")
     request = text + body
-    if not introduction.template or "JSON" not in text.upper() or rng.random() < 0.08:
+    if not introduction or "JSON" not in text.upper() or rng.random() < 0.08:
         request += _TEMPLATES["endings"].sample(rng)
     elif rng.random() < 0.25:
         request += rng.choice((".", "?", " please", " Please."))

@@ -3,7 +3,7 @@
 import random
 import re
 
-from helpers.models.training.corpus.phrases import Phrase, load_templates
+from helpers.models.training.corpus.phrases import load_templates
 from helpers.models.training.corpus.words import ANIMALS, COLORS, COMMON, PEOPLE, PLACES, QUALITIES, THINGS, WORDS
 
 Turn = tuple[str, str]
@@ -20,8 +20,8 @@ def ask(rng: random.Random, held_out: bool = False) -> list[Turn]:
 
 def tell_story(rng: random.Random, hero: str, sentences: int) -> str:
     """A story of so many sentences."""
-    middle = [_say(rng, _TEMPLATES["sentences"].pick(rng), hero) for _ in range(sentences - 1)]
-    return " ".join([*middle, _say(rng, _TEMPLATES["endings"].pick(rng), hero)])
+    middle = [_say(rng, "sentences", hero) for _ in range(sentences - 1)]
+    return " ".join([*middle, _say(rng, "endings", hero)])
 
 
 def _make_hero(rng: random.Random) -> tuple[str, str]:
@@ -35,7 +35,7 @@ def _make_hero(rng: random.Random) -> tuple[str, str]:
     return f"{article} {quality}{kind}", f"the {kind}"
 
 
-def _say(rng: random.Random, phrase: Phrase, hero: str) -> str:
+def _say(rng: random.Random, part: str, hero: str) -> str:
     thing, other = rng.sample(THINGS, 2)
     fields = {
         "h": hero,
@@ -56,7 +56,7 @@ def _say(rng: random.Random, phrase: Phrase, hero: str) -> str:
         "n": rng.choice(COMMON),
         "k": str(rng.randint(2, 60)),
     }
-    text = phrase.sample(rng, **fields)
+    text = _TEMPLATES[part].sample(rng, **fields)
     text = re.sub(r"\b(a) (?=[aeio]|honest)", "an ", text)
     start = next(index for index, character in enumerate(text) if character.isalpha())
     return text[:start] + text[start].upper() + text[start + 1 :]

@@ -2,7 +2,7 @@
 
 import random
 
-from helpers.models.training.corpus.phrases import load_templates
+from helpers.models.training.corpus.phrases import fill, is_held_out, load_templates
 from helpers.models.training.corpus.words import invent_word
 from helpers.models.training.glossary import ASPECTS, Term, load_glossary
 
@@ -80,17 +80,24 @@ def ask_about(rng: random.Random, term: Term, aspect: str, held_out: bool = Fals
     name, bare = name_in_question(rng, term)
     draw = 1.0 if held_out else rng.random()
     if draw < 0.05:
-        hint = _take_hint(rng, term, aspect)
-        question = _TEMPLATES["hinted"].sample(rng, X=name, h=hint)
+        question = _TEMPLATES["hinted"].sample(rng, X=name, h=_take_hint(rng, term, aspect))
     elif draw < 0.18:
-        cues = [_TEMPLATES[aspect + "_cue"].sample(rng) for _ in range(2)]
-        question = _TEMPLATES["loose"].sample(rng, X=name, c=cues[0], c2=cues[1])
+        question = fill(_pick_loose(rng, aspect), X=name)
     elif draw < 0.23:
         mention = _TEMPLATES["mention"].sample(rng, X=name, x=bare)
         question = f"{mention} {_TEMPLATES[aspect + '_it'].sample(rng)}"
     else:
         question = _TEMPLATES[aspect].sample(rng, held_out, X=name, x=bare, **_verbs(rng, term, name))
     return _roughen(rng, _surround(rng, question)), term.sentences[aspect]
+
+
+def _pick_loose(rng: random.Random, aspect: str) -> str:
+    """A loose phrasing from words that point to an aspect; never one that is held out."""
+    while True:
+        cues = {name: _TEMPLATES[f"{aspect}_cue"].pick(rng) for name in ("c", "c2")}
+        phrasing = _TEMPLATES["loose"].sample(rng, **cues)
+        if not is_held_out(phrasing):
+            return phrasing
 
 
 def name_in_question(rng: random.Random, term: Term) -> tuple[str, str]:
