@@ -72,7 +72,7 @@ def export(directory: Path, target: Path, precision: str, name: str) -> None:
         writer.add_file_type(file_type)
         writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
         _add_shape(writer, config)
-        _add_vocabulary(writer, vocabulary)
+        add_vocabulary(writer, vocabulary)
         for tensor_name, shape in config.tensor_shapes.items():
             tensor_type = matrix_type if len(shape) == 2 else gguf.GGMLQuantizationType.F32
             block, block_bytes = gguf.GGML_QUANT_SIZES[tensor_type]
@@ -177,7 +177,8 @@ def _add_shape(writer: gguf.GGUFWriter, config: LlamaConfig) -> None:
     writer.add_layer_norm_rms_eps(config.norm_epsilon)
 
 
-def _add_vocabulary(writer: gguf.GGUFWriter, vocabulary: Vocabulary) -> None:
+def add_vocabulary(writer: gguf.GGUFWriter, vocabulary: Vocabulary) -> None:
+    """The tokenizer's entries of a GGUF file."""
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(vocabulary.tokens)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from helpers.models.training.tokenizer import CONTEXT_LENGTH, END_OF_TEXT_ID, IM_END_ID, VOCABULARY_SIZE
 
-_NORM_EPSILON = 1e-5
+NORM_EPSILON = 1e-5
 # Up to this length, whole score matrices in bfloat16 take half the time of PyTorch's blockwise attention on a CPU.
 _LONGEST_PLAIN = 512
 
@@ -42,7 +42,7 @@ class Shape:
             "head_dim": self.head_size,
             "hidden_act": "silu",
             "max_position_embeddings": CONTEXT_LENGTH,
-            "rms_norm_eps": _NORM_EPSILON,
+            "rms_norm_eps": NORM_EPSILON,
             "rope_theta": self.rope_theta,
             "rope_scaling": None,
             "tie_word_embeddings": True,
@@ -77,15 +77,15 @@ class Layer(nn.Module):  # type: ignore[misc]
         """Hidden states [rows, length, width] after this layer; cosine and sine are [length, head_size / 2]."""
         shape = self.shape
         rows, length, width = hidden.shape
-        normed = functional.rms_norm(hidden, (width,), self.attention_norm, _NORM_EPSILON)
+        normed = functional.rms_norm(hidden, (width,), self.attention_norm, NORM_EPSILON)
         query_size, key_size = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
         query, key, value = self.query_key_value(normed).split([query_size, key_size, key_size], -1)
-        query = _rotate(query.view(rows, length, shape.heads, -1).transpose(1, 2), cosine, sine)
-        key = _rotate(key.view(rows, length, shape.kv_heads, -1).transpose(1, 2), cosine, sine)
+        query = rotate(query.view(rows, length, shape.heads, -1).transpose(1, 2), cosine, sine)
+        key = rotate(key.view(rows, length, shape.kv_heads, -1).transpose(1, 2), cosine, sine)
         value = value.view(rows, length, shape.kv_heads, -1).transpose(1, 2)
         mixed = _attend(query, key, value, hidden_pairs)
         hidden = hidden + self.attention_output(mixed.transpose(1, 2).reshape(rows, length, query_size))
-        normed = functional.rms_norm(hidden, (width,), self.feed_forward_norm, _NORM_EPSILON)
+        normed = functional.rms_norm(hidden, (width,), self.feed_forward_norm, NORM_EPSILON)
         gate, up = self.gate_up(normed).chunk(2, -1)
         return hidden + self.down(functional.silu(gate) * up)
 
@@ -113,15 +113,23 @@ class Network(nn.Module):  # type: ignore[misc]
 
         Only some positions are learnt, and the output layer is a tenth of the work.
         """
-        cosine, sine = _make_rotation(ids.shape[1], self.shape)
-        hidden = functional.embedding(ids, self.embedding)
-        hidden_pairs = _find_hidden_pairs(ids)
+        return self.read_out(self.run_layers(ids)[-1], positions)
+
+    def run_layers(self, ids: Tensor) -> list[Tensor]:
+        """The input of each layer and the output of the last one, each [rows, length, width]."""
+        cosine, sine = make_rotation(ids.shape[1], self.shape)
+        hidden_pairs = find_hidden_pairs(ids)
+        states = [functional.embedding(ids, self.embedding)]
         for layer in self.layers:
-            hidden = layer(hidden, cosine, sine, hidden_pairs)
-        hidden = functional.rms_norm(
-            hidden.flatten(0, 1).index_select(0, positions), (self.shape.width,), self.final_norm, _NORM_EPSILON
+            states.append(layer(states[-1], cosine, sine, hidden_pairs))
+        return states
+
+    def read_out(self, hidden: Tensor, positions: Tensor) -> Tensor:
+        """Logits [positions, vocabulary] of the last layer's output at flat positions."""
+        chosen = hidden.flatten(0, 1).index_select(0, positions)
+        return functional.linear(
+            functional.rms_norm(chosen, (self.shape.width,), self.final_norm, NORM_EPSILON), self.embedding
         )
-        return functional.linear(hidden, self.embedding)
 
 
 def list_matrices(network: Network) -> list[tuple[nn.Parameter, list[int]]]:
@@ -167,18 +175,51 @@ def export(weights: dict[str, Tensor], shape: Shape, directory: Path) -> None:
         (directory / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
+def load_network(directory: Path) -> Network:
+    """The network of an exported checkpoint, frozen, with its weights as they were rounded; the inverse of `export`."""
+    from safetensors.torch import load_file
+
+    raw = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    shape = Shape(
+        width=raw["hidden_size"],
+        layers=raw["num_hidden_layers"],
+        heads=raw["num_attention_heads"],
+        kv_heads=raw["num_key_value_heads"],
+        head_size=raw["head_dim"],
+        intermediate=raw["intermediate_size"],
+        rope_theta=raw["rope_theta"],
+    )
+    tensors = {name: tensor.float() for name, tensor in load_file(directory / "model.safetensors").items()}
+    weights = {"embedding": tensors["model.embed_tokens.weight"], "final_norm": tensors["model.norm.weight"]}
+    for index in range(shape.layers):
+        source, target = f"model.layers.{index}.", f"layers.{index}."
+        parts = [tensors[f"{source}self_attn.{name}_proj.weight"] for name in "qkv"]
+        weights[target + "query_key_value.weight"] = torch.cat(parts)
+        weights[target + "attention_output.weight"] = tensors[source + "self_attn.o_proj.weight"]
+        parts = [tensors[f"{source}mlp.{name}_proj.weight"] for name in ("gate", "up")]
+        weights[target + "gate_up.weight"] = torch.cat(parts)
+        weights[target + "down.weight"] = tensors[source + "mlp.down_proj.weight"]
+        weights[target + "attention_norm"] = tensors[source + "input_layernorm.weight"]
+        weights[target + "feed_forward_norm"] = tensors[source + "post_attention_layernorm.weight"]
+    network = Network(shape, seed=0)
+    network.load_state_dict(weights)
+    network.requires_grad_(False)
+    return network
+
+
 def shape_as_dict(shape: Shape) -> dict[str, int | float]:
     """The shape as plain data, for checkpoints and the card."""
     return asdict(shape)
 
 
-def _make_rotation(length: int, shape: Shape) -> tuple[Tensor, Tensor]:
+def make_rotation(length: int, shape: Shape) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of the rotary angles, each [length, head_size / 2]."""
     frequencies = shape.rope_theta ** (-torch.arange(0, shape.head_size, 2) / shape.head_size)
     angles = torch.arange(length)[:, None] * frequencies[None]
     return angles.cos(), angles.sin()
 
 
-def _find_hidden_pairs(ids: Tensor) -> Tensor:
+def find_hidden_pairs(ids: Tensor) -> Tensor:
     """[rows, length, length], true where a position must not look: at later ones, and at other chats of its row."""
     ends = ids == END_OF_TEXT_ID
     chats = ends.cumsum(1) - ends.long()
@@ -200,6 +241,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, hidden_pairs: Tensor) -> 
     return torch.bmm(weights.view(-1, group * length, length), value).view(rows, heads, length, size)
 
 
-def _rotate(vectors: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+def rotate(vectors: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Rotary positions: turns the pairs (i, i + half) of [..., length, head_size] by the angles."""
     first, second = vectors.float().chunk(2, -1)
     return torch.cat([first * cosine - second * sine, second * cosine + first * sine], -1).to(vectors.dtype)
