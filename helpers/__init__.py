@@ -27,6 +27,7 @@ PUBLIC = {
     "comparison": "helpers.bench.plots_cause",
     "computed_step": "helpers.bench.published",
     "ConstantRate": "helpers.bench.arrivals",
+    "counted_acceptance": "helpers.bench.speculated",
     "CourseError": "helpers.errors",
     "decode_points": "helpers.bench.steps",
     "decode_step": "helpers.bench.roofline",
