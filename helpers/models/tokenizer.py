@@ -1,7 +1,7 @@
 """Text to token ids and back, and chats to text, by the files of a model in Hugging Face layout."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from helpers.errors import MissingError, UsageError
@@ -46,6 +46,13 @@ class Tokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """The text of these tokens, special ones left out."""
         return self._backend.decode(list(ids))
+
+    def open_stream(self) -> Callable[[int], str | None]:
+        """A decoder for one answer: give it the tokens one by one; None while a character's bytes are incomplete."""
+        from tokenizers.decoders import DecodeStream
+
+        stream = DecodeStream(skip_special_tokens=True)
+        return lambda token: stream.step(self._backend, token)
 
     def count(self, text: str) -> int:
         """How many tokens the text is."""
