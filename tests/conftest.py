@@ -59,6 +59,13 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory):
     os.environ.update(saved)
 
 
+@pytest.fixture(autouse=True)
+def no_gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests mean the same on a Spark as on a laptop; only those of group `gpu` see the machine's own GPU."""
+    if request.node.get_closest_marker("gpu") is None:
+        monkeypatch.setattr("helpers.hardware.find_gpus", list)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def nothing_left_running(own_environment: None):
     """Every process a test starts must have ended when the last test has."""

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from helpers.engines.drafts import known_draft
 from helpers.engines.plan import PRECISIONS, SPECULATIONS, LaunchPlan, ServeConfig
 
 
@@ -70,26 +71,12 @@ def make(arguments: argparse.Namespace) -> LaunchPlan:
 
 def default_model(engine: str, container: bool | None, *, spans_machines: bool = False) -> str:
     """The course model where a CPU serves it, else a model whose figures on a Spark are published."""
+    from helpers.engines import registry
     from helpers.engines.vllm import is_laptop_without_gpu
 
-    embedded = engine == "llama.cpp" and container is None
+    embedded = engine == "llama.cpp" and container is None and registry.is_embedded_default()
     on_cpu = engine == "vllm" and not container and not spans_machines and is_laptop_without_gpu()
     return "course" if embedded or on_cpu or engine == "auto" else "llama-3.1-8b"
-
-
-def known_draft(engine: str, model: str, speculation: str) -> str:
-    """The draft that the catalogue has for a model; empty where none is needed or known.
-
-    Raises:
-        UsageError: the model is in the catalogue of downloads, and has none.
-    """
-    from helpers.models import catalogue, hub
-
-    if speculation not in ("draft", "eagle3"):
-        return ""
-    if model in hub.models():
-        return hub.models()[model].draft_for(engine, speculation)
-    return "course-draft" if model in catalogue.entries() and speculation == "draft" else ""
 
 
 def render(plan: LaunchPlan) -> str:

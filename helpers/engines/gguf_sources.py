@@ -1,10 +1,11 @@
 """What an engine of GGUF files is told to load: a path, or `OWNER/NAME:TAG` on the hub."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from helpers.engines.plan import close_match
-from helpers.engines.sources import Source
+from helpers.engines.sources import Source, at_path
 from helpers.errors import UsageError
 from helpers.models import catalogue, hub
 
@@ -42,4 +43,6 @@ def find_gguf(model: str, precision: str) -> Source:
             f"the catalogue has {', '.join(names)}; OWNER/NAME:TAG or the path of a .gguf file works too",
         )
     files = catalogue.resolve(model)
-    return Source(str(files.gguf_file or catalogue.gguf(model, precision or "f16")), True)
+    if files.gguf_file is not None:
+        return Source(str(files.gguf_file), True)
+    return replace(at_path(files.directory), location=str(catalogue.gguf(model, precision or "f16")))

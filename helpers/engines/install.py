@@ -47,7 +47,9 @@ def choose_release(engine: str) -> Release:
     gpu = bool(find_gpus())
     release = next((r for r in entry.releases if r.lock and not gpu), None) or catalog.choose_release(engine, "native")
     if "==" not in release.package:
-        raise EngineUnavailable(f"{entry.title} is no Python package", "it has a way of its own", release.package)
+        raise EngineUnavailable(
+            f"{entry.title} is no Python package", "it has its own install command", release.package
+        )
     if not release.lock and not gpu:
         raise EngineUnavailable(
             f"{entry.title} cannot be installed here",

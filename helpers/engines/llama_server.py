@@ -1,10 +1,14 @@
 """llama.cpp's own server, `llama-server`: a CUDA build on the machine, or its image.
 
-The course's embedded engine is the same server from a wheel, for the CPU (`llama_cpp.py`); this one is asked for with
-container True or False, or by a model that is downloaded.
+The course's embedded engine is the same server from a wheel, for the CPU (`llama_cpp.py`); this one is taken on a
+Spark, with container True or False, and for a model that is downloaded.
 """
 
-from helpers.engines import llama_cpp
+import shutil
+
+from helpers.engines import catalog, llama_cpp
+from helpers.engines.containers import docker_problem
+from helpers.engines.failures import Symptom
 from helpers.engines.gguf_sources import find_gguf, known_precisions
 from helpers.engines.gpu_engine import GpuEngine
 from helpers.engines.job import Capabilities, Job, Serve
@@ -37,12 +41,27 @@ class LlamaServer(GpuEngine):
         prefix_caching="per slot, on by default; prefix_caching=False turns it off",
     )
     metric_names = llama_cpp.METRIC_NAMES
-    symptoms = SYMPTOMS
     refusals = REFUSALS
 
+    @property
+    def symptoms(self) -> tuple[Symptom, ...]:
+        """Those of the embedded server too."""
+        return (*SYMPTOMS, *super().symptoms)
+
+    def needs(self) -> tuple[str, str] | None:
+        """The program, which runs without a GPU too, or its image."""
+        from helpers.hardware import find_gpus
+
+        if shutil.which(self.program) is None and (docker_problem() or not find_gpus()):
+            return (
+                f"{self.program}, built for this machine (the embedded engine is the CPU's: COURSE_PROFILE=laptop)",
+                catalog.find(self.name).release(catalog.find(self.name).native).package,
+            )
+        return None
+
     def prefers_container(self, config: ServeConfig) -> bool:
-        """The native build: no image for a Spark is known."""
-        return False
+        """The native build if there is one; where only Docker is there, the image."""
+        return shutil.which(self.program) is None and not docker_problem()
 
     def offered(self, model: str) -> tuple[str, ...]:
         """Quantizations of its GGUF files."""

@@ -18,7 +18,7 @@ MODULES = {
 """Engine -> the module with its ADAPTER."""
 
 LLAMA_SERVER = "helpers.engines.llama_server"
-"""llama.cpp again, as a program or a container of its own; MODULES has the embedded one."""
+"""llama.cpp again, as a program or a container of its own; MODULES has the embedded one, which is a laptop's."""
 
 NOT_HERE = {
     "nano": "the course's own engine, which this version does not have yet",
@@ -66,7 +66,7 @@ def choose(engine: str, model: str = "course", container: bool | None = None) ->
             f'helpers.attach("http://HOST:PORT/v1", engine="{engine}") uses one that runs elsewhere',
         )
     module = MODULES[engine]
-    if engine == "llama.cpp" and (container is not None or _is_downloaded(model)):
+    if engine == "llama.cpp" and (container is not None or _is_downloaded(model) or not is_embedded_default()):
         module = LLAMA_SERVER
     adapter: Adapter = importlib.import_module(module).ADAPTER
     return adapter
@@ -83,6 +83,13 @@ def find(engine: str, model: str = "course", container: bool | None = None) -> A
     if needs is not None:
         raise EngineUnavailable(f"{adapter.name} cannot be started here", f"it needs {needs[0]}", needs[1])
     return adapter
+
+
+def is_embedded_default() -> bool:
+    """Whether llama.cpp means the embedded CPU engine; on a Spark it is the server built for the GPU."""
+    from helpers.hardware import choose_profile, read_hardware
+
+    return DEFAULTS[choose_profile(read_hardware())] == "llama.cpp"
 
 
 def _is_downloaded(model: str) -> bool:

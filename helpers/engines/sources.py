@@ -69,11 +69,15 @@ def find_source(model: str, precision: str = "") -> Source:
         raise UsageError(
             f"{model} is a GGUF file", "this engine reads Hugging Face directories", "llama.cpp and ollama read GGUF"
         )
-    return _at_path(files.directory)
+    return at_path(files.directory)
 
 
-def _at_path(directory: Path) -> Source:
-    """Read what config.json says; any architecture, so what it does not say stays unknown."""
+def at_path(directory: Path) -> Source:
+    """A Hugging Face directory: what its config.json says; any architecture, so what that does not say stays unknown.
+
+    Raises:
+        MissingError: there is no config.json that can be read.
+    """
     try:
         config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
