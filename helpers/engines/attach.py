@@ -13,6 +13,7 @@ OWNERS = {
     "sglang": "sglang",
     "tensorrt_llm": "tensorrt-llm",
     "library": "ollama",
+    "nano": "nano",
 }
 """`owned_by` in /v1/models -> the engine."""
 

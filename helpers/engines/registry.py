@@ -14,6 +14,7 @@ MODULES = {
     "sglang": "helpers.engines.sglang",
     "tensorrt-llm": "helpers.engines.tensorrt_llm",
     "ollama": "helpers.engines.ollama",
+    "nano": "helpers.engines.nano",
 }
 """Engine -> the module with its ADAPTER."""
 
@@ -21,7 +22,6 @@ LLAMA_SERVER = "helpers.engines.llama_server"
 """llama.cpp again, as a program or a container of its own; MODULES has the embedded one, which is a laptop's."""
 
 NOT_HERE = {
-    "nano": "the course's own engine, which this version does not have yet",
     "onnxruntime": "an exported ONNX graph, which this version does not have yet",
 }
 """Engines of the course that this version does not start -> what they need."""
