@@ -17,7 +17,7 @@ from helpers.errors import CheckFailed, UsageError
 from helpers.nano.request import Request
 
 HASH_BYTES = 16
-"""Wide enough that no two prefixes share a hash, by chance or by intent: whoever made them would read others' prompts."""
+"""Wide enough that nobody makes two prefixes with the same hash, and with them reads another's prompt."""
 
 
 class BlockManager:

@@ -52,6 +52,10 @@ class SamplingOptions:
                 raise UsageError(f"{name} cannot be {getattr(self, name)}", "it is out of its range")
 
 
+GREEDY = SamplingOptions()
+"""The best token each time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """Tokens proposed behind the known ones, to be verified by the model in one step.
@@ -99,7 +103,7 @@ class Request:
     prompt_tokens: int
     max_tokens: int
     stop_ids: frozenset[int] = frozenset()
-    sampling: SamplingOptions = SamplingOptions()
+    sampling: SamplingOptions = GREEDY
     status: Status = Status.WAITING
     finish_reason: str | None = None
     error: CourseError | None = None
@@ -120,7 +124,7 @@ class Request:
         max_tokens: int,
         *,
         stop_ids: frozenset[int] = frozenset(),
-        sampling: SamplingOptions = SamplingOptions(),
+        sampling: SamplingOptions = GREEDY,
     ) -> "Request":
         """A new request for a prompt."""
         ids = list(prompt)

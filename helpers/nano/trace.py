@@ -1,11 +1,9 @@
 """What each step did: who ran, with how many tokens, in which blocks, and how long it took."""
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from helpers.nano.request import Request
 from helpers.nano.scheduler import Scheduler, Step
 
 
@@ -117,15 +115,12 @@ class Trace:
         """The kept steps with a higher number."""
         return [record for record in self.records if record.number > number]
 
-    def add(
-        self, scheduled: Scheduled, scheduler: Scheduler, finished: Iterable[Request], times_s: dict[str, float]
-    ) -> None:
+    def add(self, scheduled: Scheduled, scheduler: Scheduler, times_s: dict[str, float]) -> None:
         """Record a step.
 
         Args:
             scheduled: taken before.
             scheduler: after it took the step's result.
-            finished: the requests that have ended with it.
             times_s: the times of StepRecord by their names.
         """
         step = scheduled.step
@@ -154,7 +149,9 @@ class Trace:
                 work=tuple(work),
                 waiting=scheduled.waiting,
                 preempted=tuple(request.request_id for request in step.preempted),
-                finished=tuple(request.request_id for request in finished),
+                finished=tuple(
+                    item.request.request_id for item in step.work if item.request.finished and not item.padding
+                ),
                 padding_tokens=step.padding_tokens,
                 block_size=scheduler.blocks.block_size,
                 blocks=scheduler.blocks.blocks,
