@@ -1,7 +1,7 @@
 """The real engines on an NVIDIA GPU: launched, answering, loaded, measured, stopped. Group `gpu`.
 
-All serve the course model, so nothing is downloaded but images and packages. Machines with a GPU are shared: these tests
-take their turn on the machine's own board.
+All serve the course model, so nothing is downloaded but images and packages. Machines with a GPU are shared: these
+tests take their turn on the machine's own board.
 """
 
 import os
@@ -13,8 +13,9 @@ import helpers
 from helpers.bench.arrivals import ClosedLoop
 from helpers.bench.runner import measure
 from helpers.bench.workloads import unique_prompts
-from helpers.engines import catalog, lease, registry
+from helpers.engines import catalog, lease
 from helpers.engines.server import Server
+from helpers.errors import EngineFailed
 from tests.engines.endings import container_of, containers, is_free, require
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(3600)]
@@ -75,8 +76,8 @@ def test_it_is_measured_under_load_with_its_own_counters(server: Server) -> None
 def test_a_prompt_that_is_too_long_is_refused_or_cut_and_the_next_is_served(server: Server) -> None:
     try:
         long = server.chat("word " * 3000, max_tokens=4)
-    except helpers.CourseError as error:
-        assert error.what
+    except EngineFailed:
+        pass
     else:
         assert (long.usage.prompt_tokens or 0) <= 1024
     assert server.chat(QUESTION, max_tokens=4).usage.output_tokens
@@ -90,7 +91,3 @@ def test_stopping_leaves_no_container_port_or_ticket(server: Server) -> None:
     assert not name or name not in containers()
     assert is_free(server.plan.port)
     assert [t for t in lease.tickets() if t.pid == os.getpid()] == []
-
-
-def test_every_engine_of_the_course_is_among_them() -> None:
-    assert set(ENGINES) == set(registry.MODULES) & set(catalog.engines())

@@ -9,13 +9,13 @@ import pytest
 import helpers
 from helpers.engines import lease
 from helpers.engines.server import Server
+from helpers.models.prompts import prompt_class
 from tests.engines.conftest import is_gone, until
 from tests.engines.endings import container_of, containers, is_free, require
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(3600)]
 
 ENGINES = ("vllm", "sglang", "tensorrt-llm", "llama.cpp")
-REPEATING = "Repeat this line: one two three four one two three four one two three four one two three four"
 END_LIMIT_S = 60.0
 """`docker rm --force` of a container that holds a GPU takes seconds."""
 
@@ -31,8 +31,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 def test_drafts_are_accepted_and_counted(server: Server) -> None:
-    reply = server.chat(REPEATING, max_tokens=96, temperature=0)
-    assert reply.usage.output_tokens
+    for prompt in prompt_class("predictable"):
+        assert server.chat(prompt, max_tokens=96, temperature=0).usage.output_tokens
     metrics = server.metrics()
     assert metrics.get("accepted_tokens_total", 0) > 0 or metrics.get("acceptance_length", 0) > 1, metrics
     if "acceptance_length" in metrics:
