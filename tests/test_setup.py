@@ -128,7 +128,7 @@ def test_pip_errors_are_told_in_three_lines(bootstrap: ModuleType, words: str, e
 def dependencies() -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     optional = project["optional-dependencies"]
-    return [*project["dependencies"], *optional["notebooks"], *optional["test"]]
+    return [*project["dependencies"], *optional["notebooks"], *optional["ui"], *optional["test"]]
 
 
 def test_environment_yml_equals_pyproject() -> None:

@@ -21,6 +21,7 @@ ARROWS = {
     "bench": {"errors", "config", "hardware", "models", "client", "engines"},
     "course": {"errors", "config", "hardware", "models", "client", "engines", "bench"},
     "api": {"errors", "config", "hardware", "models", "client", "engines", "bench"},
+    "ui": {"errors", "config", "hardware", "models", "client", "engines", "bench", "api"},
 }
 """Package of helpers -> the packages of helpers it may import; cli and commands may import all."""
 

@@ -47,6 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="Gateway", description=schema.DESCRIPTION, lifespan=lifespan, version="1.0", docs_url=None, redoc_url=None
     )
     app.state.gateway = state
+    app.state.has_ui = False
     app.hot = {path: Endpoint(state, dialect) for path, dialect in (OPENAI | OLLAMA).items()}
     app.router.routes[:0] = [Route(path, endpoint, methods=["POST"]) for path, endpoint in app.hot.items()]
     app.include_router(admin.routes(state))

@@ -87,7 +87,7 @@ class Database:
 
     def __init__(self, url: str = "") -> None:
         self.url = url or default_url()
-        self._engine = _open(self.url)
+        self._engine = open_engine(self.url, METADATA)
 
     def close(self) -> None:
         """Close its connections."""
@@ -196,7 +196,13 @@ def usage_row(call: Call) -> dict[str, Any]:
     }
 
 
-def _open(text: str) -> Engine:
+def open_engine(text: str, tables: MetaData) -> Engine:
+    """Connect to a database by URL (empty: the default) and make the tables that it lacks.
+
+    Raises:
+        UsageError: no URL. MissingError: no driver, no such server, no rights.
+    """
+    text = text or default_url()
     try:
         url = make_url(text)
         if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
@@ -213,7 +219,7 @@ def _open(text: str) -> Engine:
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _use_wal)
     try:
-        METADATA.create_all(engine)
+        tables.create_all(engine)
     except SQLAlchemyError as error:
         raise MissingError(
             "the database cannot be used", str(error).splitlines()[0][:300], "check --database"

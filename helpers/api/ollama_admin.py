@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from helpers.api.admin import Json, names
+from helpers.api.blobs import relay_blob
 from helpers.api.flow import read_body
 from helpers.api.health import ask
 from helpers.api.ollama import error_body as error_body
@@ -85,6 +86,11 @@ def model_name(fields: dict[str, Any]) -> str:
     return name
 
 
+def living_ollama(state: State) -> Target | None:
+    """The Ollama that models are pulled to: the first that answers."""
+    return next((target for target in state.router.targets if target.is_ollama and target.alive), None)
+
+
 def routes(state: State) -> APIRouter:
     """The routes, all with the key check."""
     router = APIRouter(tags=["Ollama"])
@@ -144,15 +150,18 @@ def routes(state: State) -> APIRouter:
         }
         return Json({**shown, "details": details(description), "model_info": info, "capabilities": ["completion"]})
 
-    async def change(request: Request) -> Response:
-        """Pull, push, create, copy, delete: done by a real Ollama; other engines get their models at their start."""
-        body, fields = await read(request)
+    def check_may_change(request: Request) -> None:
         key = state.keyring.check(request.scope["headers"])
         if state.keyring.required and not key.may_change_models:
             raise Refused(403, "not_allowed", "This key may not change models: ./course keys add NAME --models.")
+
+    async def change(request: Request) -> Response:
+        """Pull, push, create, copy, delete: done by a real Ollama; other engines get their models at their start."""
+        body, fields = await read(request)
+        check_may_change(request)
         action = request.url.path.removeprefix("/api/")
         name = model_name(fields)
-        target = next((target for target in state.router.targets if target.is_ollama and target.alive), None)
+        target = living_ollama(state)
         if target is not None:
             return await relay(target, request.method, request.url.path, body)
         if action == "pull" and name in names(state):
@@ -169,7 +178,9 @@ def routes(state: State) -> APIRouter:
     @router.api_route("/api/blobs/{digest}", methods=["HEAD", "POST"], include_in_schema=False)
     async def blobs(digest: str, request: Request) -> Response:
         """Uploads of model files."""
-        state.keyring.check(request.scope["headers"])
+        check_may_change(request)
+        if (target := living_ollama(state)) is not None:
+            return await relay_blob(target, digest, request)
         raise Refused(501, "not_implemented", "Model files are not taken in here: give them to the engine itself.")
 
     return router

@@ -36,7 +36,8 @@ class Target:
         self._open_s = FIRST_OPEN_S
         self._open_until_s = 0.0
         self._trial = False
-        authorization = f"Authorization: Bearer {upstream.api_key}\r\n" if upstream.api_key else ""
+        self.authorization = {"Authorization": f"Bearer {upstream.api_key}"} if upstream.api_key else {}
+        authorization = "".join(f"{name}: {value}\r\n" for name, value in self.authorization.items())
         self._headers = f"Host: {self.endpoint.authority}\r\n{authorization}Content-Type: application/json\r\n"
 
     def encode(self, path: str, body: bytes, request_id: str = "gateway", method: str = "POST") -> bytes:

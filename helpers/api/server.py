@@ -175,7 +175,7 @@ def make_server(app: FastAPI, listening: Callable[[], None]) -> Server:
     config = uvicorn.Config(
         app,
         http=type("ClientProtocol", (Protocol,), {"timeouts": timeouts}),
-        ws="none",
+        ws="websockets-sansio" if app.state.has_ui else "none",  # the pages' connection; the APIs have none
         lifespan="on",
         log_config=None,
         access_log=False,

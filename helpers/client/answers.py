@@ -5,7 +5,8 @@ in `record.error`, one line; nothing here raises for what a server sent.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from time import perf_counter
 from typing import Any
 
 import orjson
@@ -71,6 +72,19 @@ def split_events(reads: list[tuple[float, bytes]]) -> Iterator[tuple[float, byte
         yield arrived_s, b"\n".join(data)
 
 
+async def read_events(pieces: AsyncIterator[bytes], zero_s: float) -> AsyncIterator[tuple[float, bytes]]:
+    """(arrival, data) of each server-sent event, as soon as it is whole; arrivals are perf_counter() - `zero_s`."""
+    rest = b""
+    arrived_s = 0.0
+    async for piece in pieces:
+        arrived_s = perf_counter() - zero_s
+        whole, separator, rest = (rest + piece).replace(b"\r\n", b"\n").rpartition(b"\n\n")
+        for event in split_events([(arrived_s, whole + separator)]):
+            yield event
+    for event in split_events([(arrived_s, rest)]):
+        yield event
+
+
 class Answer:
     """A record under construction, fed event by event."""
 
@@ -78,7 +92,7 @@ class Answer:
         self.record = record
         self.ended = False
         self.pieces: list[str] = []
-        self._reasoning: list[str] = []
+        self.thoughts: list[str] = []
         self._last_chunk_s = -1.0
 
     def add(self, arrived_s: float, data: bytes) -> None:
@@ -124,7 +138,7 @@ class Answer:
             record.chunk_s.append(arrived_s)
             self._last_chunk_s = arrived_s
             self.pieces.append(text)
-            self._reasoning.append(reasoning)
+            self.thoughts.append(reasoning)
         if choice.get("finish_reason"):
             record.finish_reason = choice["finish_reason"]
 
@@ -135,7 +149,7 @@ class Answer:
         """No more events; `failure` is what the connection says of its end, `given_up` whether the client ended it."""
         record = self.record
         record.text = "".join(self.pieces)
-        record.reasoning = "".join(self._reasoning)
+        record.reasoning = "".join(self.thoughts)
         if failure:
             # The connection's end comes first: a malformed last chunk is its consequence.
             record.error = failure if given_up else f"stream cut before [DONE]: {failure}"

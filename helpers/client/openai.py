@@ -11,14 +11,14 @@ its own connection: connecting is no part of its times, and nothing is left to c
 """
 
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from time import perf_counter
 from typing import Any
 
 import orjson
 
 from helpers.client import background
-from helpers.client.answers import Answer, error_message, quote, split_events
+from helpers.client.answers import Answer, error_message, quote, read_events
 from helpers.client.records import RequestRecord
 from helpers.client.reply import Reply, Stream, request_failed
 from helpers.client.wire import Endpoint
@@ -144,7 +144,7 @@ class Client:
                     if response.status != 200 or response.content_type != "text/event-stream":
                         _read_plain(answer, await response.read(), perf_counter() - zero_s)
                     else:
-                        async for arrived_s, data in _events(response.content.iter_any(), zero_s):
+                        async for arrived_s, data in read_events(response.content.iter_any(), zero_s):
                             known = len(answer.pieces)
                             answer.add(arrived_s, data)
                             for words in answer.pieces[known:]:
@@ -184,19 +184,6 @@ class Client:
                 "not an OpenAI-compatible server, or the wrong URL",
                 f"curl {self.url}/models",
             ) from error
-
-
-async def _events(pieces: AsyncIterator[bytes], zero_s: float) -> AsyncIterator[tuple[float, bytes]]:
-    """(arrival, data) of each server-sent event, as soon as it is whole."""
-    rest = b""
-    arrived_s = 0.0
-    async for piece in pieces:
-        arrived_s = perf_counter() - zero_s
-        whole, separator, rest = (rest + piece).replace(b"\r\n", b"\n").rpartition(b"\n\n")
-        for event in split_events([(arrived_s, whole + separator)]):
-            yield event
-    for event in split_events([(arrived_s, rest)]):
-        yield event
 
 
 def _read_plain(answer: Answer, body: bytes, arrived_s: float) -> None:

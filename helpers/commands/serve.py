@@ -2,8 +2,6 @@
 
 import argparse
 import contextlib
-import importlib
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from helpers.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from fastapi import FastAPI
 
@@ -35,6 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="other than loopback only with keys")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"0 for a free one (default: {DEFAULT_PORT})")
     parser.add_argument("--no-ui", action="store_true", help="no chat page at /")
+    parser.add_argument(
+        "--extension",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a Python file that adds to the chat page (helpers/ui/extensions.py); may be repeated",
+    )
     parser.add_argument(
         "--database", metavar="URL", help="keys and usage; default: SQLite in the course's cache folder"
     )
@@ -66,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings = Settings(upstreams=upstreams, **{**found, "database": database, "keys_required": required})
         host, port = listener.getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        app = application(settings, ui=not arguments.no_ui)
+        app = application(settings, None if arguments.no_ui else arguments.extension)
         server = make_server(app, lambda: announce(url, settings, arguments.json))
         run_server(server, listener, arguments.with_parent)
     return 0
@@ -105,16 +111,18 @@ def started_engine(engine: str, model: str) -> "Iterator[UpstreamSettings]":
         yield UpstreamSettings(server.engine, (server.url,), attached.api_key if attached.engine_url else "")
 
 
-def application(settings: "Settings", ui: bool) -> "FastAPI":
-    """The gateway with the chat UI at /, where there is one; else with a page that says what is served."""
+def application(settings: "Settings", ui_extensions: "Sequence[Path] | None") -> "FastAPI":
+    """The gateway with the chat UI at /, or (None) with a page that says what is served."""
     from helpers.api.app import create_app
     from helpers.api.page import add_page
 
     app = create_app(settings)
-    if ui and importlib.util.find_spec("helpers.ui") is not None:
-        importlib.import_module("helpers.ui").mount(app)
-    else:
+    if ui_extensions is None:
         add_page(app)
+    else:
+        from helpers.ui import mount
+
+        mount(app, ui_extensions)
     return app
 
 

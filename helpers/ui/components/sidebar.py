@@ -1,0 +1,146 @@
+"""The conversations: search, open, rename, export, delete; extensions' panels; the way to the other pages."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from time import localtime, strftime
+from typing import Any
+
+from nicegui import ui
+
+from helpers.ui.components.dialogs import ask_text, confirm, icon_button, show_table
+from helpers.ui.components.theme import theme_button
+from helpers.ui.export import as_json, as_markdown
+from helpers.ui.extensions import Extensions, run_extension
+from helpers.ui.records import Conversation
+from helpers.ui.session import Session
+
+SHOWN = 60
+"""Conversations in the list; the search finds the others."""
+
+KEYS = (
+    ("Enter", "send"),
+    ("Shift+Enter", "new line"),
+    ("Esc", "stop the answer, or stop editing"),
+    ("Arrow up", "edit your last message, while the field is empty"),
+    ("Alt+N", "new conversation"),
+    ("Alt+F", "search conversations"),
+    ("Alt+M", "choose a model"),
+    ("/", "go to the message field"),
+    ("/name", "a command of an extension"),
+    ("?", "this list"),
+)
+
+
+class Sidebar:
+    """The drawer on the left."""
+
+    def __init__(self, session: Session, extensions: Extensions, open: Callable[[str], Awaitable[None]]) -> None:
+        self._session = session
+        self._open = open
+        self._version = -1
+        self._current = ""
+        with (
+            ui.left_drawer(value=None, bordered=False)
+            .classes("sidebar")
+            .props("width=288 breakpoint=900") as self.drawer
+        ):
+            with ui.element("div").classes("sidebar-top"):
+                new = ui.button("New conversation", icon="add", on_click=lambda: open(""))
+                new.props("unelevated no-caps").classes("wide new-conversation")
+                self._search = ui.input(placeholder="Search", on_change=self._renew_list)
+                self._search.props('dense outlined clearable debounce=250 aria-label="Search conversations"')
+                self._search.classes("wide search")
+            self._list = ui.element("nav").classes("conversations").props('aria-label="Conversations"')
+            self._panels = extensions.panels
+            self._panel_area = ui.element("div").classes("panels")
+            with ui.element("div").classes("sidebar-foot"):
+                ui.link("Models", "/models").classes("foot-link")
+                icon_button("keyboard", "Keys", lambda: show_table("Keys", KEYS))
+                theme_button()
+                if session.state.keyring.required:
+                    ui.html(
+                        '<form method="post" action="/sign-out"><button class="plain">Sign out</button></form>',
+                        sanitize=False,
+                    )
+        ui.on("course_keys", lambda: show_table("Keys", KEYS))
+
+    async def build_panels(self) -> None:
+        """Build what extensions add."""
+        with self._panel_area:
+            for title, panel in self._panels.items():
+                with ui.expansion(title).classes("wide panel").props("dense"):
+                    try:
+                        await run_extension(panel)
+                    except Exception as error:  # noqa: BLE001 - an extension is somebody's experiment
+                        ui.label(f"{title} failed: {type(error).__name__}: {error}").classes("error")
+
+    async def renew(self, current: str) -> None:
+        """Show the list, if it has changed or another conversation is open."""
+        version = self._session.hub.version[f"owner {self._session.owner}"]
+        if version != self._version or current != self._current:
+            self._version, self._current = version, current
+            await self._renew_list()
+
+    async def _renew_list(self) -> None:
+        words = (self._search.value or "").strip()
+        store, owner = self._session.hub.store, self._session.owner
+        found = await asyncio.to_thread(store.list_conversations, owner, words, SHOWN)
+        self._list.clear()
+        with self._list:
+            for conversation in found:
+                self._row(conversation)
+            if not found:
+                ui.label("Nothing found." if words else "No conversations yet.").classes("quiet")
+
+    def _row(self, conversation: Conversation) -> None:
+        current = " current" if conversation.id == self._current else ""
+        with ui.element("div").classes(f"conversation{current}"):
+            at = strftime("%d %b %Y, %H:%M", localtime(conversation.updated_at))
+            link = ui.element("button").classes("conversation-title").props(f'type=button title="{at}"')
+            with link:
+                ui.label(conversation.title)
+            link.on("click", lambda: self._open(conversation.id))
+            more = icon_button("more_horiz", "Rename, export, delete", None)
+            more.on("click", lambda: self._show_menu(more, conversation))
+
+    def _show_menu(self, button: ui.button, conversation: Conversation) -> None:
+        with button, ui.menu().props("auto-close") as menu:
+            for title, action in (
+                ("Rename", self._rename),
+                ("Export as Markdown", self._export_markdown),
+                ("Export as JSON", self._export_json),
+                ("Delete", self._delete),
+            ):
+                ui.menu_item(title, on_click=lambda action=action: self._act(action, conversation))
+        menu.on("hide", menu.delete)
+        menu.open()
+
+    async def _act(self, action: Callable[[Conversation], Any], conversation: Conversation) -> None:
+        with self._list:
+            await action(conversation)
+
+    async def _rename(self, conversation: Conversation) -> None:
+        with self.drawer:
+            title = await ask_text("Rename the conversation", conversation.title, "Rename")
+        if title:
+            await asyncio.to_thread(self._session.hub.store.change_conversation, replace(conversation, title=title))
+            self._session.hub.touch(conversation)
+
+    async def _delete(self, conversation: Conversation) -> None:
+        with self.drawer:
+            sure = await confirm("Delete the conversation?", f"{conversation.title}: all its messages go.", "Delete")
+        if sure:
+            await self._session.hub.stop(conversation)
+            await asyncio.to_thread(self._session.hub.store.delete_conversation, conversation)
+            self._session.hub.touch(conversation)
+            if conversation.id == self._current:
+                await self._open("")
+
+    async def _export_markdown(self, conversation: Conversation) -> None:
+        messages = await asyncio.to_thread(self._session.hub.store.list_messages, conversation)
+        ui.download.content(as_markdown(conversation, messages), "conversation.md", "text/markdown")
+
+    async def _export_json(self, conversation: Conversation) -> None:
+        messages = await asyncio.to_thread(self._session.hub.store.list_messages, conversation)
+        ui.download.content(as_json(conversation, messages), "conversation.json", "application/json")
