@@ -12,8 +12,12 @@ def main() -> int:
     """Reads the output directory, trains, and gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m helpers.models.training", description=__doc__)
     parser.add_argument("out", type=Path, help="directory for the new model")
+    parser.add_argument(
+        "--new-tokenizer", action="store_true", help="train a tokenizer first, in place of the shipped one"
+    )
+    arguments = parser.parse_args()
     try:
-        rebuild(parser.parse_args().out)
+        rebuild(arguments.out, arguments.new_tokenizer)
     except CourseError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

@@ -1,11 +1,15 @@
-"""The whole training: tokenizer, target, draft distilled from the target, measurement, card."""
+"""The whole training: target, draft distilled from the target, measurement, card; on the tokenizer that is shipped.
+
+The tokenizer was trained on an earlier state of the corpus and is kept, so that a prompt keeps its token count from one
+model to the next.
+"""
 
 import datetime
 import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from helpers.models.card import Quality, weights_digest
+from helpers.models.card import COURSE, Quality, weights_digest
 from helpers.models.llama import load_llama
 from helpers.models.tokenizer import load_tokenizer
 from helpers.models.training.agreement import measure_acceptance, measure_agreement
@@ -22,18 +26,18 @@ from helpers.models.training.corpus.mixture import WEIGHTS, stream
 from helpers.models.training.evaluate import judge, make_local_ask
 from helpers.models.training.glossary import load_glossary
 from helpers.models.training.network import DRAFT, TARGET, Network
-from helpers.models.training.tokenizer import train_tokenizer
 from helpers.models.training.train import Loss, Run, Stage, export_checkpoint, train
 
-TOKENIZER_SEED = 7
 TARGET_SEED = 2026
 DRAFT_SEED = 2027
-# Attention learns to copy first, at the full rate; then the terms, which need many repetitions, while the rate falls.
-# Rows of 2,048 tokens come between the short ones from then on, so that recall over long distances stays.
+# Attention learns to copy first, at the full rate; then the terms, which need many repetitions, at a rate so low that
+# the last question about a term does not decide what the next one is answered with. Rows of 2,048 tokens come between
+# the short ones, so that recall over long distances stays.
 _COPYING = {"terms": 42, "records": 24, "copying": 15, "lists": 7, "recall": 5, "stories": 3, "code": 3, "talk": 0.7}
-_TERMS = {"terms": 60, "records": 18, "copying": 8, "lists": 6, "recall": 3, "stories": 2, "code": 2, "talk": 0.6}
+_MIXED = {"terms": 60, "records": 18, "copying": 8, "lists": 6, "recall": 3, "stories": 2, "code": 2, "talk": 0.6}
+_TERMS = {"terms": 70, "records": 15, "copying": 6, "lists": 5, "recall": 2, "stories": 1.5, "code": 1.5, "talk": 0.5}
 _LONG = {"terms": 36, "records": 14, "copying": 6, "lists": 4, "recall": 14, "stories": 1.5, "code": 1, "talk": 0.5}
-_BLOCKS = 13
+_DISTILLATION = {"terms": 42, "records": 22, "copying": 14, "lists": 7, "recall": 5, "stories": 5, "code": 4, "talk": 1}
 
 
 def _short_rows(
@@ -46,16 +50,26 @@ def _long_rows(steps: int, first_rate: float, last_rate: float) -> Stage:
     return Stage(steps, 2, 2048, 850, first_rate, last_rate, _LONG, cut_share=0.5)
 
 
-def _falling_blocks() -> Iterator[Stage]:
-    """Blocks of short rows with a few long ones after each, while the rate falls from 1 to 0.04."""
-    for block in range(_BLOCKS):
-        first, last = (1 - 0.96 * index / _BLOCKS for index in (block, block + 1))
-        yield _short_rows(200, first, last, _TERMS, cut_share=0.5)
+def _falling_blocks(
+    count: int, first_rate: float, last_rate: float, weights: Mapping[str, float], cut_share: float
+) -> Iterator[Stage]:
+    """Blocks of short rows with a few long ones after each, while the rate falls."""
+    for block in range(count):
+        first, last = (first_rate + (last_rate - first_rate) * index / count for index in (block, block + 1))
+        yield _short_rows(200, first, last, weights, cut_share)
         yield _long_rows(12, last, last)
 
 
-TARGET_STAGES = (_short_rows(700, 1.0, 1.0, _COPYING), *_falling_blocks(), _long_rows(40, 0.04, 0.0))
-DRAFT_STAGES = (_short_rows(480, 0.6, 0.15), Stage(100, 8, 512, 190, 0.15, 0.0))
+TARGET_STAGES = (
+    _short_rows(700, 1.0, 1.0, _COPYING),
+    *_falling_blocks(6, 1.0, 0.557, _MIXED, cut_share=0.5),
+    *_falling_blocks(10, 0.4, 0.03, _TERMS, cut_share=0.7),
+    _long_rows(40, 0.03, 0.0),
+)
+# The draft learns the corpus by itself first, which needs no teacher and is cheaper; copying comes late in so small a
+# network. Then it learns to foresee the target.
+DRAFT_STAGES = (_short_rows(1400, 1.0, 1.0, _COPYING),)
+DISTILLATION_STAGES = (_short_rows(800, 1.0, 0.0, _DISTILLATION),)
 LIMITS = (
     "It knows the glossary of the course and nothing else of the world.",
     "It does no arithmetic, and it does not translate, summarise or reason.",
@@ -65,20 +79,55 @@ LIMITS = (
     "The draft guesses badly where words are copied from the prompt: JSON values, repeated text, names in code.",
     "It answers in English only; it was trained on chats of at most 2,048 tokens.",
 )
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 _DIGEST_EXAMPLES = 10_000
 
 
-def build(directory: Path) -> None:
-    """Trains everything into `directory`; a run that was stopped goes on where it was."""
+@dataclass(frozen=True)
+class Plan:
+    """How much is trained and measured.
+
+    Attributes:
+        target: the stages of the target.
+        draft: the stages of the draft on the corpus alone.
+        distillation: its stages after that, towards the target.
+        compile_network: whether to use torch.compile.
+        share: of each bar's trials that is run.
+        prompts: for the draft's agreement, of each kind of text.
+    """
+
+    target: tuple[Stage, ...] = TARGET_STAGES
+    draft: tuple[Stage, ...] = DRAFT_STAGES
+    distillation: tuple[Stage, ...] = DISTILLATION_STAGES
+    compile_network: bool = True
+    share: float = 1.0
+    prompts: int = 30
+
+
+SHIPPED_PLAN = Plan()
+
+
+def build(directory: Path, plan: Plan = SHIPPED_PLAN) -> None:
+    """Trains everything into `directory`; a run that was stopped goes on where it was.
+
+    A tokenizer that lies in directory/target already is used; else the shipped one is copied there.
+    """
     from tokenizers import Tokenizer as Backend
 
     checkpoints = directory / "checkpoints"
-    if not (directory / "target" / "tokenizer.json").exists():
-        train_tokenizer(directory / "target", TOKENIZER_SEED)
-    backend = Backend.from_file(str(directory / "target" / "tokenizer.json"))
-    target_weights = train(Run("target", TARGET, TARGET_STAGES, TARGET_SEED, checkpoints), backend)
-    train(Run("draft", DRAFT, DRAFT_STAGES, DRAFT_SEED, checkpoints), backend, make_distillation(target_weights))
-    finish(directory, checkpoints)
+    own = directory / "target" / _TOKENIZER_FILES[0]
+    source = own.parent if own.exists() else COURSE / "target"
+    for folder in {directory / "target", directory / "draft"} - {source}:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in _TOKENIZER_FILES:
+            shutil.copyfile(source / file, folder / file)
+    backend = Backend.from_file(str(own))
+    compiled = plan.compile_network
+    target = train(Run("target", TARGET, plan.target, TARGET_SEED, checkpoints), backend, compile_network=compiled)
+    alone = Run("draft", DRAFT, plan.draft, DRAFT_SEED, checkpoints)
+    train(alone, backend, compile_network=compiled)
+    train(replace(alone, stages=plan.draft + plan.distillation), backend, make_distillation(target), compiled)
+    finish(directory, checkpoints, plan)
 
 
 def make_distillation(target_weights: dict[str, Tensor]) -> Loss:
@@ -96,28 +145,24 @@ def make_distillation(target_weights: dict[str, Tensor]) -> Loss:
     return distill
 
 
-def finish(directory: Path, checkpoints: Path) -> None:
-    """Exports both checkpoints with the tokenizer's files, measures them and writes the card."""
+def finish(directory: Path, checkpoints: Path, plan: Plan) -> None:
+    """Exports both checkpoints, measures them and writes the card; checkpoints/misses.txt gets a line for each miss."""
     facts = {}
     for name, shape, seed in (("target", TARGET, TARGET_SEED), ("draft", DRAFT, DRAFT_SEED)):
-        facts[name] = {
-            **export_checkpoint(checkpoints / f"{name}.pt", shape, directory / name, averaged=False),
-            "seed": seed,
-        }
-    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
-        shutil.copyfile(directory / "target" / name, directory / "draft" / name)
-    qualities, misses = measure(directory)
+        trained = export_checkpoint(checkpoints / f"{name}.pt", shape, directory / name, averaged=False)
+        facts[name] = {**trained, "seed": seed}
+    qualities, misses = measure(directory, plan)
     (checkpoints / "misses.txt").write_text("\n".join(misses) + "\n", encoding="utf-8")
     write_card(directory, qualities, facts)
 
 
-def measure(directory: Path) -> tuple[list[Quality], list[str]]:
+def measure(directory: Path, plan: Plan) -> tuple[list[Quality], list[str]]:
     """Every bar on the exported weights, with the NumPy model; and a line for each miss."""
     target, draft = load_llama(directory / "target"), load_llama(directory / "draft")
     tokenizer = load_tokenizer(str(directory / "target"))
-    qualities, misses = judge(make_local_ask(target, tokenizer), tokenizer)
-    qualities += measure_agreement(target, draft, tokenizer)
-    qualities += measure_acceptance(target, draft, tokenizer)
+    qualities, misses = judge(make_local_ask(target, tokenizer), tokenizer, share=plan.share)
+    qualities += measure_agreement(target, draft, tokenizer, plan.prompts)
+    qualities += measure_acceptance(target, draft, tokenizer, every=max(1, round(1 / plan.share)))
     return qualities, misses
 
 
@@ -127,7 +172,7 @@ def write_card(directory: Path, qualities: Sequence[Quality], facts: dict[str, d
         "terms": len(load_glossary()),
         "digest": _digest_corpus(),
         "digest_of": f"the first {_DIGEST_EXAMPLES} chats with seed {TARGET_SEED}",
-        "tokenizer_seed": TOKENIZER_SEED,
+        "tokenizer": "trained on an earlier state of the corpus and kept since",
     }
     card = {
         "origin": "measured",

@@ -1,7 +1,7 @@
 """The bars of the course model, judged on answers: any engine, or the NumPy model, that can answer a chat.
 
-Prompts are fixed: questions written by hand (questions.toml, never trained on), and chats drawn with seeds and template
-parts that training never uses. `judge` gives one measured share for each bar.
+Prompts are fixed: questions written by hand (questions.toml, never trained on), and chats drawn with seeds and
+phrasings that training never uses. `judge` gives one measured share for each bar.
 """
 
 import json
@@ -22,6 +22,8 @@ Messages = Sequence[dict[str, str]]
 Accept = Callable[[str], bool]
 
 RECALL_DISTANCE_TOKENS = 1500
+FAR_RECALL_TOKENS = 3800
+"""Nearly the whole context, twice as far as the longest training row."""
 _SEED = 20_260
 _QUESTIONS = Path(__file__).with_name("questions.toml")
 _SYSTEM = {"role": "system", "content": "You are a helpful assistant."}
@@ -87,7 +89,7 @@ def make_questions(count: int) -> list[Trial]:
 
 
 def make_held_out_terms(count: int) -> list[Trial]:
-    """Glossary questions in frames that training never uses; the words that carry the fact must be in the answer."""
+    """Glossary questions in phrasings that training never uses; the words that carry the fact must be in the answer."""
     rng = random.Random(_SEED)
     trials = []
     for _ in range(count):
@@ -99,7 +101,7 @@ def make_held_out_terms(count: int) -> list[Trial]:
 
 
 def make_records(known: bool) -> Callable[[int], list[Trial]]:
-    """JSON requests, half of them in words that training never uses; the object must equal the record."""
+    """JSON requests, half of them in phrasings that training never uses; the object must equal the record."""
 
     def make(count: int) -> list[Trial]:
         rng = random.Random(_SEED + 1 + known)
@@ -140,7 +142,7 @@ def make_recall(tokenizer: Tokenizer, distance_tokens: int = RECALL_DISTANCE_TOK
 def make_exact(
     ask: Callable[[random.Random, bool], list[tuple[str, str]]], offset: int
 ) -> Callable[[int], list[Trial]]:
-    """Requests in held-out words whose answer must be exact."""
+    """Requests in held-out phrasings whose answer must be exact."""
 
     def make(count: int) -> list[Trial]:
         rng = random.Random(_SEED + offset)
@@ -157,13 +159,16 @@ def make_bars(tokenizer: Tokenizer) -> dict[str, Bar]:
     """All bars on answers, by a short key."""
     return {
         "questions": Bar("questions written by hand, answered with the fact", 0.85, make_questions, 200),
-        "held-out": Bar("glossary questions in held-out wording", 0.95, make_held_out_terms, 200),
-        "parsing": Bar("JSON requests that parse", 0.98, make_parsing, 120),
-        "known-keys": Bar("JSON with the prompt's values, known keys", 0.95, make_records(True), 60),
-        "unseen-keys": Bar("JSON with the prompt's values, unseen keys", 0.80, make_records(False), 60),
-        "recall": Bar(f"one fact recalled over {RECALL_DISTANCE_TOKENS} tokens", 0.50, make_recall(tokenizer), 20),
-        "lists": Bar("counting and lists, exact, held-out wording", None, make_exact(lists.ask, 5), 60),
-        "copying": Bar("copying, exact, held-out wording", None, make_exact(copying.ask, 6), 60),
+        "held-out": Bar("glossary questions in held-out wording", 0.95, make_held_out_terms, 400),
+        "parsing": Bar("JSON requests that parse", 0.98, make_parsing, 200),
+        "known-keys": Bar("JSON with the prompt's values, known keys", 0.95, make_records(True), 200),
+        "unseen-keys": Bar("JSON with the prompt's values, unseen keys", 0.80, make_records(False), 200),
+        "recall": Bar(f"one fact recalled over {RECALL_DISTANCE_TOKENS} tokens", 0.50, make_recall(tokenizer), 40),
+        "far-recall": Bar(
+            f"one fact recalled over {FAR_RECALL_TOKENS} tokens", None, make_recall(tokenizer, FAR_RECALL_TOKENS), 20
+        ),
+        "lists": Bar("counting and lists, exact, held-out wording", None, make_exact(lists.ask, 5), 200),
+        "copying": Bar("copying, exact, held-out wording", None, make_exact(copying.ask, 6), 200),
     }
 
 
