@@ -28,7 +28,7 @@ WATCHDOG_SHARE = 0.03
 ACTIVATION_SHARE = 0.1
 """Activations and load buffers, as a share of the weights. Our allowance, not measured on a Spark."""
 
-PROGRAM_BYTES = {"llama.cpp": 10**8, "ollama": 10**8, "vllm": 3 * 10**9, "gpu": 6 * 10**9}
+PROGRAM_BYTES = {"llama.cpp": 10**8, "nano": 10**8, "ollama": 10**8, "vllm": 3 * 10**9, "gpu": 6 * 10**9}
 """An engine without a model: llama.cpp (Ollama starts it too) and vLLM on a CPU as measured (rounded up); GPU engines
 (context, graphs, workspaces) by allowance."""
 

@@ -9,13 +9,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from helpers.client.plain import ask
+from helpers.client.wire import Endpoint
 from helpers.config import ROOT
 from helpers.engines import metrics
 from helpers.engines.failures import Symptom
 from helpers.engines.job import Capabilities
 from helpers.engines.plan import LaunchPlan, ServeConfig
 from helpers.engines.ports import HOST
-from helpers.errors import UsageError
+from helpers.engines.server import Server
+from helpers.errors import EngineFailed, UsageError
 from helpers.hardware import usable_cores
 
 EXTRAS: Mapping[str, tuple[type, tuple[Any, ...]]] = {
@@ -167,6 +170,32 @@ class Nano:
     def read_metrics(self, urls: Mapping[str, str]) -> dict[str, float]:
         """From its Prometheus page."""
         return metrics.scrape(urls["metrics"], self.metric_names)
+
+
+def read_trace(server: Server, since: int = 0) -> list[dict[str, Any]]:
+    """What nano's newest steps did: the JSON of `helpers.nano.trace.StepRecord`, oldest first.
+
+    Args:
+        server: a launched nano.
+        since: only steps with a higher number.
+
+    Raises:
+        UsageError: the server is not a nano that was launched here.
+        EngineFailed: it does not answer.
+    """
+    if server.plan is None or "trace" not in server.plan.urls:
+        raise UsageError(f"{server.engine} has no trace of its steps", "only nano records them", 'launch("nano")')
+    endpoint = Endpoint.parse(server.plan.urls["trace"])
+    steps: list[dict[str, Any]] = []
+    while True:
+        last = steps[-1]["number"] if steps else since
+        try:
+            answer = ask(endpoint, "GET", f"{endpoint.base}?since={last}")
+        except OSError as error:
+            raise EngineFailed(f"no trace: {error}", "the engine has ended") from error
+        if not answer.value["steps"]:
+            return steps
+        steps += answer.value["steps"]
 
 
 def _require_value(name: str, value: Any) -> None:

@@ -21,8 +21,8 @@ from helpers.nano.stepping import EngineThread
 COMPLETIONS = {"/v1/chat/completions": True, "/v1/completions": False}
 """Path -> whether it is a chat."""
 
-MOST_STEPS = 10_000
-"""Steps that one answer of /trace holds."""
+MOST_STEPS = 1000
+"""Steps that one answer of /trace holds; whoever wants more asks for what is since the last of them."""
 
 
 class Service:
@@ -177,7 +177,5 @@ def _add(engine: Engine, *, ask: Ask, request_id: str) -> None:
 
 
 def _read_trace(engine: Engine, *, since: int) -> dict[str, Any]:
-    trace = engine.trace
-    assert trace is not None
-    steps = trace.since(since)[:MOST_STEPS]
-    return {"steps": [step.to_json() for step in steps], "total_steps": engine.counters.steps}
+    assert engine.trace is not None
+    return {"steps": engine.trace.since(since)[:MOST_STEPS], "total_steps": engine.counters.steps}
