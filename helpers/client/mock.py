@@ -9,19 +9,13 @@ does not share the measuring process's event loop. Its tokens are words, its ans
 """
 
 import json
-import subprocess
 import sys
-import threading
 import urllib.request
 from dataclasses import asdict, dataclass, field, fields
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
-from helpers.config import ROOT
-from helpers.errors import EngineFailed, UsageError
-
-START_LIMIT_S = 30.0
-STOP_LIMIT_S = 2.0
+from helpers.client.child import Child
+from helpers.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +118,7 @@ class Truth:
     connections: int
 
 
-class MockServer:
+class MockServer(Child):
     """A mock server in its own process, for as long as the `with` block lasts.
 
     Args:
@@ -134,60 +128,24 @@ class MockServer:
         UsageError: unknown option. EngineFailed: the process did not start.
     """
 
+    title = "the mock server"
+    start_limit_s = 30.0
+    stop_limit_s = 2.0
     engine = "mock"
     precision = "none"
 
     def __init__(self, **options: Any) -> None:
+        super().__init__()
         faults = options.get("faults")
         if isinstance(faults, Faults):
             options = {**options, "faults": asdict(faults)}
         self.config = MockConfig.from_json(options)
         self.model = self.config.model
-        self.url = ""
-        self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> "MockServer":
+    def start(self) -> Self:
         """Start the process and wait until it listens."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "helpers.client.mock_process", "--with-parent", json.dumps(asdict(self.config))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-            start_new_session=True,  # Ctrl-C in the terminal is for the client, which then ends the mock
-        )
-        assert self._process.stdout is not None
-        limit = threading.Timer(START_LIMIT_S, self._process.kill)
-        limit.start()
-        line = self._process.stdout.readline()
-        limit.cancel()
-        if not line:
-            self.stop()
-            raise EngineFailed("the mock server did not start", "its message stands above", "")
-        self.url = json.loads(line)["url"]
-        return self
-
-    def stop(self) -> None:
-        """End the process; it is gone when this returns."""
-        if self._process is None:
-            return
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(STOP_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
-        self._process = None
-
-    def __enter__(self) -> "MockServer":
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+        config = json.dumps(asdict(self.config))
+        return self._run([sys.executable, "-m", "helpers.client.mock_process", "--with-parent", config])
 
     def truth(self) -> Truth:
         """What the mock recorded so far."""
@@ -199,7 +157,7 @@ class MockServer:
         self._ask("POST", "/reset")
 
     def _ask(self, method: str, path: str) -> Any:
-        request = urllib.request.Request(self.url.removesuffix("/v1") + path, method=method)
+        request = urllib.request.Request(self.root + path, method=method)
         # No proxy: a proxy in the environment must not see requests to this machine.
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
             return json.load(answer)

@@ -112,12 +112,12 @@ def test_a_client_that_leaves_is_seen(mock: MockServer):
 
 
 def test_slots_make_requests_wait():
-    with MockServer(ttft_s=0.05, gap_s=0.0, output_tokens=1, slots=1) as server, ThreadPoolExecutor(3) as clients:
+    with MockServer(ttft_s=0.2, gap_s=0.0, output_tokens=1, slots=1) as server, ThreadPoolExecutor(3) as clients:
         assert all(answer.status == 200 for answer in clients.map(lambda _: chat(server), range(3)))
         truth = server.truth()
     assert truth.peak_in_flight == 3
     writes = sorted(request.writes_s[0] for request in truth.requests)
-    assert all(later - earlier > 0.049 for earlier, later in itertools.pairwise(writes))
+    assert all(later - earlier > 0.199 for earlier, later in itertools.pairwise(writes))
 
 
 def test_faults_are_drawn_by_their_seed():
@@ -148,8 +148,7 @@ def test_a_taken_port_is_an_error(mock: MockServer, capfd: pytest.CaptureFixture
 
 def test_the_process_ends_with_the_block():
     with MockServer() as server:
-        assert server._process is not None
-        process = psutil.Process(server._process.pid)
+        process = psutil.Process(server.pid)
     assert not process.is_running()
 
 
@@ -159,7 +158,7 @@ def test_the_process_ends_when_its_starter_is_killed():
             sys.executable,
             "-c",
             "import time\nfrom helpers.client.mock import MockServer\n"
-            "server = MockServer().start()\nprint(server._process.pid, flush=True)\ntime.sleep(60)",
+            "server = MockServer().start()\nprint(server.pid, flush=True)\ntime.sleep(60)",
         ],
         stdout=subprocess.PIPE,
         cwd=ROOT,
