@@ -17,7 +17,7 @@ class Call:
         begun_s: when it left the queue; 0 if it never did.
         outcome: ok, client_left, or the code of the refusal.
         first_s: when the first piece of a stream, or a whole answer, was passed on.
-        gap_counts: gaps between pieces passed on, by `GAP_BOUNDS_S`; the last one counts the longer ones.
+        gap_counts: of a stream: gaps between pieces passed on, by `GAP_BOUNDS_S`; the last one counts the longer ones.
         estimated: True if the engine did not say how many tokens it were.
     """
 
@@ -49,7 +49,8 @@ class Call:
         now_s = perf_counter()
         if self.first_s is None:
             self.first_s = now_s
-            self.gap_counts = [0] * (len(GAP_BOUNDS_S) + 1)
+            if self.stream:
+                self.gap_counts = [0] * (len(GAP_BOUNDS_S) + 1)
         elif self.gap_counts is not None:
             gap_s = now_s - self.last_s
             self.gap_counts[bisect_left(GAP_BOUNDS_S, gap_s)] += 1

@@ -21,7 +21,8 @@ ROUND_S = 0.5
 PRUNE_EVERY_S = 3600.0
 MOST_PENDING = 200_000
 BATCH = 500
-"""Rows per transaction: small, so that the thread never holds the interpreter for long."""
+"""Rows per transaction and lines per write: few, so that the thread neither holds the interpreter for long nor needs
+memory for all that a busy second leaves behind (400 bytes a line)."""
 
 logger = logging.getLogger("gateway")
 
@@ -68,10 +69,10 @@ class Ledger:
         self._round()
 
     def _round(self) -> None:
-        calls = [self._calls.popleft() for _ in range(len(self._calls))]
-        if calls:
+        for left in range(len(self._calls), 0, -BATCH):
+            calls = [self._calls.popleft() for _ in range(min(BATCH, left))]
             self._log(b"".join(orjson.dumps(call.to_json()) + b"\n" for call in calls))
-        self._pending += calls
+            self._pending += calls
         try:
             while self._pending:
                 self.database.write_usage(self._pending[:BATCH])

@@ -82,7 +82,7 @@ class Metrics(Collector):
         labels = (call.model, call.upstream)
         if call.first_s is not None:
             _of(self._e2e, labels, E2E_BOUNDS_S).observe(call.ended_s - call.started_s)
-            if call.gap_counts is not None and call.stream:
+            if call.gap_counts is not None:
                 _of(self._ttft, labels, TTFT_BOUNDS_S).observe(call.first_s - call.started_s)
                 _of(self._itl, labels, GAP_BOUNDS_S).add(call.gap_counts, call.gap_sum_s)
         if call.prompt_tokens or call.output_tokens:

@@ -1,7 +1,10 @@
 import os
 import sqlite3
 import stat
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy.dialects import postgresql
@@ -10,7 +13,7 @@ from sqlalchemy.schema import CreateTable
 from helpers.api.auth import Keyring
 from helpers.api.calls import Call
 from helpers.api.database import METADATA, Database, default_url
-from helpers.api.ledger import Ledger
+from helpers.api.ledger import BATCH, Ledger
 from helpers.errors import MissingError, UsageError
 from tests.api.gateways import until
 
@@ -82,7 +85,6 @@ def test_a_ledger_survives_a_database_that_fails_for_a_while(
 ) -> None:
     ledger = Ledger(f"sqlite:///{path}", Keyring(required=False))
     ledger.start()
-    write = ledger.database.write_usage
     sqlite3.connect(path).execute("alter table gateway_usage rename to elsewhere").connection.close()
     ledger.add(Call("one", "chat"))
     until(lambda: '"one"' in capfd.readouterr().err)
@@ -92,7 +94,27 @@ def test_a_ledger_survives_a_database_that_fails_for_a_while(
     ledger.add(Call("two", "chat"))
     ledger.close()
     assert [row["request_id"] for row in Database(f"sqlite:///{path}").usage()] == ["one", "two"]
-    assert write
+
+
+def test_a_busy_second_is_logged_and_written_in_small_pieces(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines, rows = list[int](), list[int]()
+    written = SimpleNamespace(write=lambda data: lines.append(data.count(b"\n")), flush=lambda: None)
+    ledger = Ledger(f"sqlite:///{path}", Keyring(required=False))
+    write_usage = ledger.database.write_usage
+
+    def write(calls: Sequence[Call]) -> None:
+        rows.append(len(calls))
+        write_usage(calls)
+
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(buffer=written))
+    monkeypatch.setattr(ledger.database, "write_usage", write)
+    for number in range(2 * BATCH + 1):
+        ledger.add(Call(str(number), "chat"))
+    ledger.start()
+    ledger.close()
+    assert lines == rows == [BATCH, BATCH, 1]
+    numbers = [int(row["request_id"]) for row in Database(f"sqlite:///{path}").usage()]
+    assert numbers == list(range(2 * BATCH + 1))
 
 
 def test_old_usage_is_forgotten(path: Path) -> None:
