@@ -26,10 +26,12 @@ async def relay_blob(target: Target, digest: str, request: Request) -> Response:
     url = f"{'https' if endpoint.tls else 'http'}://{endpoint.authority}{endpoint.root}/api/blobs/{digest}"
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE_LIMIT_S)
     data = request.stream() if request.method == "POST" else None
+    # With its length an upload goes on as it came; without, in chunks.
+    length = {name: value for name, value in request.headers.items() if name == "content-length" and data is not None}
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.request(request.method, url, data=data, headers=target.authorization) as answer,
+            session.request(request.method, url, data=data, headers={**target.authorization, **length}) as answer,
         ):
             body = await answer.read()
     except (aiohttp.ClientError, TimeoutError) as error:

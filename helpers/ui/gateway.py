@@ -69,8 +69,11 @@ class Gateway:
         self._key = key
 
     @asynccontextmanager
-    async def send(self, method: str, path: str, body: Body = b"") -> AsyncIterator[Answer]:
+    async def send(self, method: str, path: str, body: Body = b"", length: int | None = None) -> AsyncIterator[Answer]:
         """Send a request; the answer may be read within the block.
+
+        Args:
+            length: bytes of a body that is iterated.
 
         Raises:
             GatewayError: the status is an error.
@@ -79,7 +82,7 @@ class Gateway:
         left = asyncio.Event()
 
         async def run() -> None:
-            await self._app(self._scope(method, path), _receiver(body, left), messages.put)
+            await self._app(self._scope(method, path, length), _receiver(body, left), messages.put)
 
         task = asyncio.create_task(run())
         task.add_done_callback(lambda _: messages.put_nowait(None))
@@ -106,8 +109,10 @@ class Gateway:
             body = await answer.read()
         return orjson.loads(body) if body.strip() else None
 
-    def _scope(self, method: str, path: str) -> dict[str, Any]:
+    def _scope(self, method: str, path: str, length: int | None) -> dict[str, Any]:
         headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+        if length is not None:
+            headers.append((b"content-length", b"%d" % length))
         if self._key:
             headers.append((b"authorization", f"Bearer {self._key}".encode("latin-1", "replace")))
         return {

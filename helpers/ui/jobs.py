@@ -173,7 +173,7 @@ async def _upload(job: Job, gateway: Gateway, file: Path, digest: str) -> None:
                 layer.completed_bytes += len(piece)
                 job.version += 1
 
-    async with gateway.send("POST", f"/api/blobs/{digest}", pieces()) as answer:
+    async with gateway.send("POST", f"/api/blobs/{digest}", pieces(), layer.total_bytes) as answer:
         await answer.read()
 
 
