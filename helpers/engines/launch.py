@@ -1,15 +1,21 @@
 """From a name to a running server: `helpers.launch("llama.cpp")`."""
 
+from dataclasses import replace
 from typing import Any
 
 from helpers.config import read_settings
 from helpers.engines import persistent, registry
 from helpers.engines.adapter import complete
 from helpers.engines.attach import attach
+from helpers.engines.drafts import known_draft
+from helpers.engines.job import MEMORY_FRACTION
 from helpers.engines.plan import ServeConfig
 from helpers.engines.server import Server
 from helpers.engines.starting import Progress, start
 from helpers.errors import UsageError
+
+BESIDE_FRACTION = MEMORY_FRACTION / 2
+"""Of the machine's memory, for an engine that shares the GPU with another."""
 
 
 def launch(
@@ -37,8 +43,9 @@ def launch(
         url, api_key: for `attach`.
         timeout_s: how long it may take to answer; None for the engine's own limit.
         progress: told what happens while it starts.
-        beside: start it although another engine has the machine's GPU.
+        beside: start it although another engine has the machine's GPU; it takes half of the usual memory fraction.
         **options: the fields of `ServeConfig`: precision, port, max_model_len, max_num_seqs, speculation, ...
+            A draft that the catalogue knows need not be named.
 
     Raises:
         UsageError: an unknown engine or option (the message names the close one), or a value out of range.
@@ -47,7 +54,10 @@ def launch(
         EngineFailed: it did not start, or nothing fitting answers at the URL.
     """
     registry.require_name(engine)
-    config = ServeConfig.build(engine=engine, model=model or "course", **options)
+    model_name = model or "course"
+    if not options.get("draft_model"):
+        options["draft_model"] = known_draft(engine, model_name, str(options.get("speculation", "none")))
+    config = ServeConfig.build(engine=engine, model=model_name, **options)
     settings = read_settings()
     if engine == "attach" or url:
         if engine != "attach" or not url:
@@ -58,6 +68,8 @@ def launch(
             settings.engine_url, model=settings.engine_model, engine=settings.engine_name, api_key=settings.api_key
         )
     adapter = registry.find(engine, config.model, config.container)
+    if beside and "gpu_memory_fraction" in adapter.extra:
+        config = replace(config, extra={"gpu_memory_fraction": BESIDE_FRACTION, **config.extra})
     left_running = persistent.find(adapter.name, config)
     if left_running is not None:
         return persistent.use(left_running)

@@ -8,7 +8,8 @@ by the digest of what it was made from.
 import difflib
 import functools
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.config import read_settings
@@ -22,13 +23,19 @@ SOURCE_PATTERNS = ("*.json", "*.jinja", "*.safetensors")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the catalogue: shipped in `directory`, or the model `heavy_of` padded to `parameters`."""
+    """One line of the catalogue: shipped in `directory`, or the model or head `heavy_of`, padded.
+
+    Attributes:
+        parameters: what a padded model has, at least.
+        drafts: kind of speculation (draft, eagle3) -> id of what proposes tokens to this model.
+    """
 
     id: str
     summary: str
     directory: str = ""
     heavy_of: str = ""
     parameters: int = 0
+    drafts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,9 @@ def gguf(model: str, precision: str) -> Path:
         UsageError: unknown model or precision, or a .gguf file of another precision.
         MissingError: a file is missing or damaged, or the cache cannot be written.
     """
-    from helpers.models import gguf as exporter  # the gguf package takes half a second to import
+    from helpers.models import eagle_gguf  # the gguf package takes half a second to import
+    from helpers.models import gguf as exporter
+    from helpers.models.eagle import is_head
 
     files = resolve(model)
     if files.gguf_file is not None:
@@ -105,8 +114,10 @@ def gguf(model: str, precision: str) -> Path:
     name = f"{files.id}-{precision}"
     entry = read_settings().cache / "gguf" / f"{name}-{directory_digest(files.directory)[:16]}"
 
+    export = eagle_gguf.export_head if is_head(files.directory) else exporter.export
+
     def make(folder: Path) -> None:
-        exporter.export(files.directory, folder / f"{name}.gguf", precision, files.id)
+        export(files.directory, folder / f"{name}.gguf", precision, files.id)
 
     return cached(entry, make) / f"{name}.gguf"
 
@@ -118,10 +129,12 @@ def directory_digest(directory: Path) -> str:
 
 def _catalogue_directory(entry: Entry) -> Path:
     if entry.heavy_of:
-        from helpers.models import heavy  # NumPy only where it is needed
+        from helpers.models import eagle, heavy  # NumPy only where it is needed
 
         source = _catalogue_directory(entries()[entry.heavy_of])
         folder = read_settings().cache / "models" / f"{entry.id}-{directory_digest(source)[:16]}"
+        if eagle.is_head(source):
+            return cached(folder, lambda making: eagle.write_heavy_head(source, making))
         return cached(folder, lambda making: heavy.write_heavy(source, making, entry.parameters))
     directory = FOLDER / entry.directory
     if not (directory / "config.json").is_file():
