@@ -346,7 +346,8 @@ helpers.check("ex10-paired-ratio", paired_ratio)
 def my_configurations() -> dict[str, dict[str, Any]]:
     """Name -> options of `helpers.launch`; the first is the baseline."""
     ### BEGIN SOLUTION return two configurations, such as a baseline with precision f32 and another
-    return {"f32": {"precision": "f32"}, "q8_0": {"precision": "q8_0"}}
+    other = "q8_0" if server.engine == "llama.cpp" else "bf16"
+    return {"f32": {"precision": "f32"}, other: {"precision": other}}
     ### END SOLUTION
 
 
@@ -361,7 +362,7 @@ def my_load() -> tuple[int, int, int]:
 streams, tokens_in, tokens_out = my_load()
 folder = helpers.new_folder(run_dir, "bundle-question")
 servers = {
-    name: helpers.launch(engine, model, **{"max_num_seqs": 8, **options})
+    name: helpers.launch(engine, model, beside=True, **{"max_num_seqs": 8, **options})
     for name, options in my_configurations().items()
 }
 result = helpers.compare(

@@ -313,27 +313,26 @@ helpers.table(rows)
 # repeats are *interleaved* (A B, B A, A B, ...), so that a slow minute hits both, and the ratio gets an *interval*.
 #
 # What is compared depends on what this machine has. Each group below is one model; what cannot run here is kept, with
-# what it needs.
+# what it needs. A laptop runs a whole group at once; a Spark's memory takes two big engines, so the first of a group
+# meets the others one after the other. There, three engines serve the same bf16 weights, the others their own formats.
 
 # %% id="matrix"
-ENGINES = ["llama.cpp", "vllm", "sglang", "tensorrt-llm", "ollama"]
-GROUPS = {
-    "laptop": {
-        "course": [("llama.cpp", "f32"), ("llama.cpp", "f16"), ("llama.cpp", "q8_0"), ("vllm", "f32")],
-        "course-heavy": [("llama.cpp", "f32"), ("llama.cpp", "q8_0")],
-    },
-    "spark": {"qwen3-8b": [(name, "bf16") for name in ENGINES]},
+LAPTOP = {
+    "course": [("llama.cpp", "f32"), ("llama.cpp", "f16"), ("llama.cpp", "q8_0"), ("vllm", "f32")],
+    "course-heavy": [("llama.cpp", "f32"), ("llama.cpp", "q8_0")],
 }
-BEST = [("llama.cpp", "q8_0"), ("vllm", "nvfp4"), ("sglang", "fp8"), ("tensorrt-llm", "nvfp4"), ("ollama", "q4_k_m")]
-GROUPS["spark"]["qwen3-8b"] += BEST  # first all engines with the same weights, then each at its best
-profile = helpers.choose_profile(helpers.read_hardware())
-groups = GROUPS["laptop" if profile == "laptop" else "spark"]
+SPARK = [("vllm", "bf16"), ("sglang", "bf16"), ("tensorrt-llm", "bf16"), ("llama.cpp", "q8_0"), ("ollama", "q4_k_m")]
+if not quick:  # each at its best
+    SPARK += [("vllm", "fp8"), ("vllm", "nvfp4"), ("sglang", "fp8"), ("tensorrt-llm", "nvfp4"), ("llama.cpp", "q4_k_m")]
+on_laptop = helpers.choose_profile(helpers.read_hardware()) == "laptop"
+groups = LAPTOP if on_laptop else {"qwen3-8b": SPARK}
+together = 8 if on_laptop else 2
 
 # %% [markdown] id="start-groups-text"
 # Three loads, because a single one would answer a single need: one user with a short prompt, one user with a long
 # prompt, and many users at once.
 
-# %% id="start-groups"
+# %% id="rounds"
 LOADS = {  # streams, tokens in, tokens out
     "course-heavy": {"one user": (1, 24, 12)} if quick else {"one user": (1, 24, 12), "many users": (4, 24, 12)},
     "other": {"one user": (1, 64, 64), "long prompt": (1, 512, 32), "many users": (4, 64, 32)},
@@ -341,13 +340,21 @@ LOADS = {  # streams, tokens in, tokens out
 not_run: dict[str, str] = {}
 
 
-def start_group(name: str) -> dict[str, helpers.Server]:
-    """Start every configuration of a group that can run here; note what the others need."""
-    started = {}
-    for engine_name, precision in groups[name]:
+def rounds(configurations: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    """All at once where they fit; else the first with each of the others."""
+    baseline, *others = configurations
+    return [configurations] if len(configurations) <= together else [[baseline, other] for other in others]
+
+
+# %% id="start-groups"
+def start_all(model_name: str, configurations: list[tuple[str, str]]) -> dict[str, helpers.Server]:
+    """Start every configuration that can run here; note what the others need."""
+    started: dict[str, helpers.Server] = {}
+    options = {"max_num_seqs": 8} if on_laptop else {"max_num_seqs": 8, "max_model_len": 2048}
+    for engine_name, precision in configurations:
         try:
-            one = helpers.launch(engine_name, name, precision=precision, max_num_seqs=8)
-        except helpers.EngineUnavailable as error:
+            one = helpers.launch(engine_name, model_name, precision=precision, beside=bool(started), **options)
+        except (helpers.EngineUnavailable, helpers.EngineFailed) as error:
             not_run[engine_name] = error.cause
         else:
             started[f"{one.engine} {one.precision}"] = one
@@ -360,10 +367,10 @@ folders: list[str] = []
 
 
 def measure_load(name: str, load: str, servers: dict[str, helpers.Server], repeats: int = 5) -> helpers.Comparison:
-    """Put one load on all servers of a group, interleaved, and keep the bundle."""
+    """Put one load on all servers of a round, interleaved, and keep the bundle."""
     streams, tokens_in, tokens_out = LOADS.get(name, LOADS["other"])[load]
     workload, requests = helpers.unique_prompts(tokens_in, tokens_out, seed=seed), streams * (1 if quick else 4)
-    folder = helpers.new_folder(run_dir, f"bundle-{name}-{load.replace(' ', '-')}")
+    folder = helpers.new_folder(run_dir, f"bundle-{name}-{load}".replace(" ", "-").replace(",", ""))
     folders.append(folder.name)
     shape, options = helpers.ClosedLoop(streams), {"repeats": repeats, "out": folder}
     if len(servers) > 1:
@@ -384,9 +391,10 @@ def ask_all(one: helpers.Server) -> list[str]:
 
 
 # %% id="measure-group"
-def measure_group(name: str) -> None:
-    """Measure a group under each of its loads, then ask every engine the same questions; stop all engines."""
-    servers = start_group(name)
+def measure_round(model_name: str, configurations: list[tuple[str, str]]) -> None:
+    """Measure under each load, then ask every engine the same questions; stop all engines."""
+    servers = start_all(model_name, configurations)
+    name = model_name if len(groups[model_name]) <= together else ", ".join([model_name, *servers])
     try:
         if servers:
             loads_here = LOADS.get(name, LOADS["other"])
@@ -395,6 +403,14 @@ def measure_group(name: str) -> None:
     finally:
         for one in servers.values():
             one.stop()
+
+
+def measure_group(model_name: str) -> list[str]:
+    """All rounds of a group; what was measured, by name."""
+    before = set(bundles)
+    for configurations in rounds(groups[model_name]):
+        measure_round(model_name, configurations)
+    return [name for name in bundles if name not in before]
 
 
 # %% [markdown] id="guess-precision-text"
@@ -417,8 +433,11 @@ def show_gains(name: str, guess: float | None) -> None:
 
 # %% id="compare"
 first, *other_groups = groups
-measure_group(first)
-show_gains(first, guess)
+if not on_laptop:
+    server.stop()  # the big ones need its memory
+measured = measure_group(first)
+for name in measured:
+    show_gains(name, guess)
 for name, needs in not_run.items():
     print(f"{name} cannot be started here: {needs}")
 
@@ -438,7 +457,8 @@ def show_ratios(name: str) -> None:
             print(f"{label}: {verdict}, interval {interval.low:.2f} to {interval.high:.2f}")
 
 
-show_ratios(first)
+for name in measured:
+    show_ratios(name)
 
 # %% [markdown] id="heavy-text"
 # ### The same words, more bytes
@@ -450,8 +470,7 @@ show_ratios(first)
 guess = None
 
 # %% id="compare-heavy"
-for name in other_groups:
-    measure_group(name)
+for name in [name for group in other_groups for name in measure_group(group)]:
     show_gains(name, guess)
     show_ratios(name)
 
@@ -556,7 +575,7 @@ def steps(name: str, make: Callable[..., list[helpers.StepPoint]], own: list[hel
 short = [run for run in timed if run.workload.input_tokens[0] < 512]
 points = [
     helpers.RooflinePoint(step.label.rsplit(",", 1)[0], step.cost.intensity, step.cost.flops / step.step_s)
-    for name in bundles
+    for name in groups
     for step in steps(name, helpers.decode_points, short)
 ]
 roof = {"bandwidth_bytes_per_s": limits.bandwidth_bytes_per_s, "flops_per_s": limits.matrix_flops_per_s}
@@ -581,7 +600,7 @@ for point in points:
 plain = [run for run in timed if run.target.precision == "f32"]
 step_points = [
     step
-    for name in bundles
+    for name in groups
     for make in (helpers.decode_points, helpers.prefill_points)
     for step in steps(name, make, plain)
 ]

@@ -527,7 +527,7 @@ def _ratios_problem(ratios: list[dict[str, Any]], bundles: dict[str, Bundle]) ->
 TASK = Task(
     title="Engine benchmark",
     minutes=180,
-    gpu_minutes=60,
+    gpu_minutes=90,
     needs="2 cores, 2 GB of memory; no GPU",
     exercises=(
         TTFT,
