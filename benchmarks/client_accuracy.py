@@ -13,6 +13,7 @@ import os
 import statistics
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -47,7 +48,7 @@ def main() -> int:
     return 0 if all(row["verdict"] != "missed" for row in rows) else 1
 
 
-def _row(streams: int, measured: list[ErrorPoint]) -> dict[str, object]:
+def _row(streams: int, measured: list[ErrorPoint]) -> dict[str, Any]:
     def spread_ms(values: list[float]) -> tuple[float, float]:
         return statistics.median(values) * 1000, max(values, key=abs) * 1000
 

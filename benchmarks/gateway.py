@@ -11,13 +11,11 @@ share of every side's time. Truth is what the mock servers recorded: added TTFT 
 minus the same without a gateway; a token's lateness is its receipt minus the mock's write of it, on one clock.
 """
 
-import argparse
 import asyncio
 import contextlib
-import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import orjson
 from gateway_sides import Side, course, direct, litellm
-from sitting import at_least, at_most, bar_table, circumstances, describe, keep, markdown_table, rotated, spread
+from sitting import (
+    Bar,
+    at_least,
+    at_most,
+    bar_table,
+    circumstances,
+    describe,
+    interleave,
+    markdown_table,
+    run_script,
+    spread,
+)
 
 from helpers.bench.metrics import Distribution
 from helpers.client.answers import read_answer
@@ -74,6 +83,9 @@ class Figures:
     lateness_p99_s: float | None
     cpu_s_per_request: float
     resident_bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.requests_per_s:8.1f} requests/s {self.failed} failed"
 
 
 def encode(client: LoadClient, api_key: str, load: Load, count: int) -> list[EncodedRequest]:
@@ -163,7 +175,6 @@ async def read_all(exchanges: Sequence[Exchange]) -> list[Any]:
 def sit(repeats: int, share: float) -> Iterator[dict[str, Any]]:
     """Measure everything, with `share` of the requests; what there is so far, after each repeat."""
     before = circumstances()
-    figures: dict[str, dict[str, list[dict[str, Any]]]] = {load.name: {} for load in LOADS}
     with contextlib.ExitStack() as stack:
         paced = stack.enter_context(MockServer(ttft_s=0.05, gap_s=0.005, output_tokens=OUTPUT_TOKENS, model="paced"))
         flood = stack.enter_context(MockServer(ttft_s=0, gap_s=0, output_tokens=OUTPUT_TOKENS, model="flood"))
@@ -173,27 +184,15 @@ def sit(repeats: int, share: float) -> Iterator[dict[str, Any]]:
         for side in started:  # what is done only once is no part of any repeat
             for load in LOADS:
                 send_all(side, load, load.streams)
-        for repeat in range(repeats):
-            for load in LOADS:
-                for name in rotated(list(sides), repeat):
-                    wanted = load.slow if name == "litellm" else load.requests
-                    count = max(load.streams, round(wanted * share))
-                    result = measure(sides[name], load, mocks[load.mock], count)
-                    figures[load.name].setdefault(name, []).append(asdict(result))
-                    print(
-                        f"{repeat + 1} {load.name:<20} {name:<8} {result.requests_per_s:8.1f} requests/s "
-                        f"{result.failed} failed",
-                        file=sys.stderr,
-                    )
-            yield {
-                "circumstances": before,
-                "load_average_after": round(os.getloadavg()[0], 1),
-                "repeats": repeat + 1,
-                "figures": figures,
-            }
+
+        def measure_load(load: Load, name: str) -> Figures:
+            wanted = load.slow if name == "litellm" else load.requests
+            return measure(sides[name], load, mocks[load.mock], max(load.streams, round(wanted * share)))
+
+        yield from interleave(before, repeats, LOADS, list(sides), measure_load)
 
 
-def find_bars(result: dict[str, Any]) -> list[Any]:
+def find_bars(result: dict[str, Any]) -> list[Bar]:
     """The goals of the gateway, from ratios and differences within each repeat."""
 
     def column(load: str, side: str, figure: str) -> list[float]:
@@ -253,19 +252,5 @@ def render(result: dict[str, Any]) -> str:
     return f"{line}\n\n{bar_table(bars)}\n{markdown_table((*head, 'memory, MiB', 'failed'), rows)}"
 
 
-def main() -> int:
-    """Measure, print, keep."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="one small repeat; nothing is kept")
-    arguments = parser.parse_args()
-    result: dict[str, Any] = {}
-    for result in sit(1 if arguments.quick else arguments.repeats, 0.1 if arguments.quick else 1.0):
-        if not arguments.quick:
-            keep("gateway", result, render)  # a stop loses only the repeat it falls into
-    print(render(result))
-    return 0 if all(bar.held for bar in find_bars(result)) else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_script("gateway", __doc__, sit, render, find_bars))

@@ -76,7 +76,7 @@ def course(mocks: dict[str, MockServer]) -> Iterator[Side]:
         database.close()
         settings = Path(folder) / "gateway.toml"
         settings.write_text(SETTINGS.format(**{name: mock.url for name, mock in mocks.items()}))
-        with GatewayProcess("--no-ui", "--keys", "--database", database_url, "--config", str(settings)) as gateway:
+        with GatewayProcess("--keys", "--database", database_url, "--config", str(settings)) as gateway:
             yield Side("course", dict.fromkeys(mocks, gateway.url), key, gateway.pid)
 
 
@@ -91,8 +91,8 @@ def litellm(mocks: dict[str, MockServer]) -> Iterator[Side]:
     with tempfile.TemporaryDirectory() as folder, HeldPort() as port:
         settings = Path(folder) / "config.yaml"
         settings.write_text(json.dumps({"model_list": models, "general_settings": {"master_key": key}}))  # JSON is YAML
-        argv = [program("litellm", "litellm"), "--config", settings, "--host", "127.0.0.1", "--port", str(port.number)]
-        argv += ["--num_workers", "1", "--telemetry", "False"]
+        argv = [str(program("litellm", "litellm")), "--config", str(settings), "--host", "127.0.0.1"]
+        argv += ["--port", str(port.number), "--num_workers", "1", "--telemetry", "False"]
         environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "NO_PROXY": "127.0.0.1"}
         with (Path(folder) / "log").open("wb") as log:
             process = subprocess.Popen(argv, stdout=log, stderr=log, env=environment, cwd=folder)

@@ -11,7 +11,6 @@ reads; the course's is `./course bench`. Truth is what the mock server recorded 
 of the program and its children; start-up is taken out by comparing with a run of few requests.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -20,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,7 +27,18 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from peers import PEERS, program
-from sitting import Bar, at_least, at_most, bar_table, circumstances, describe, keep, markdown_table, rotated, spread
+from sitting import (
+    Bar,
+    at_least,
+    at_most,
+    bar_table,
+    circumstances,
+    describe,
+    interleave,
+    markdown_table,
+    run_script,
+    spread,
+)
 
 from helpers.bench.importers import import_results
 from helpers.bench.metrics import Distribution
@@ -70,6 +80,11 @@ class Figures:
     tokens: int
     cpu_s: float
     wall_s: float
+
+    def __str__(self) -> str:
+        error_ms = (self.ttft_p50_s - self.true_ttft_p50_s) * 1000
+        rates = f"{self.true_tokens_per_s:8.0f} tokens/s {self.cpu_s:6.1f} CPU s {self.wall_s:6.1f} s"
+        return f"TTFT {error_ms:+8.1f} ms {rates}"
 
 
 Command = Callable[[str, str, Load, Path], tuple[list[str], Path]]
@@ -209,29 +224,16 @@ def sit(repeats: int, share: float) -> Iterator[dict[str, Any]]:
         if tool in PEERS:
             program(tool, tool)  # installed before anything is measured
     before = circumstances()
-    figures: dict[str, dict[str, list[dict[str, Any]]]] = {load.name: {} for load in LOADS}
     with contextlib.ExitStack() as stack:
         paced = stack.enter_context(MockServer(ttft_s=0.05, gap_s=0.005, output_tokens=OUTPUT_TOKENS, model="paced"))
         flood = stack.enter_context(MockServer(ttft_s=0, gap_s=0, output_tokens=OUTPUT_TOKENS, model="flood"))
         mocks = {"paced": paced, "flood": flood}
-        for repeat in range(repeats):
-            for load in LOADS:
-                sized = Load(load.name, load.mock, load.streams, max(load.streams, round(load.requests * share)))
-                for tool in rotated(list(TOOLS), repeat):
-                    result = run(tool, mocks[load.mock], sized)
-                    figures[load.name].setdefault(tool, []).append(asdict(result))
-                    error_ms = (result.ttft_p50_s - result.true_ttft_p50_s) * 1000
-                    print(
-                        f"{repeat + 1} {load.name:<18} {tool:<9} TTFT {error_ms:+8.1f} ms "
-                        f"{result.true_tokens_per_s:8.0f} tokens/s {result.cpu_s:6.1f} CPU s {result.wall_s:6.1f} s",
-                        file=sys.stderr,
-                    )
-            yield {
-                "circumstances": before,
-                "load_average_after": round(os.getloadavg()[0], 1),
-                "repeats": repeat + 1,
-                "figures": figures,
-            }
+
+        def run_load(load: Load, tool: str) -> Figures:
+            requests = max(load.streams, round(load.requests * share))
+            return run(tool, mocks[load.mock], replace(load, requests=requests))
+
+        yield from interleave(before, repeats, LOADS, list(TOOLS), run_load)
 
 
 def column(result: dict[str, Any], load: Load, tool: str, figure: str) -> list[float]:
@@ -309,19 +311,5 @@ def render(result: dict[str, Any]) -> str:
     )
 
 
-def main() -> int:
-    """Measure, print, keep."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="one small repeat; nothing is kept")
-    arguments = parser.parse_args()
-    result: dict[str, Any] = {}
-    for result in sit(1 if arguments.quick else arguments.repeats, 0.1 if arguments.quick else 1.0):
-        if not arguments.quick:
-            keep("load_generator", result, render)  # a stop loses only the repeat it falls into
-    print(render(result))
-    return 0 if all(bar.held for bar in find_bars(result)) else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_script("load_generator", __doc__, sit, render, find_bars))

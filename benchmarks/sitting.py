@@ -1,17 +1,18 @@
-"""What the comparisons share: the circumstances of a sitting, medians with their spread, and the tables in README.md.
+"""What the comparisons share: a sitting's repeats and circumstances, medians with their spread, tables in README.md.
 
 A sitting is one run of one script: repeats are interleaved, so that the machine's slow minutes fall on all sides.
 """
 
+import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -49,6 +50,81 @@ def at_most(what: str, values: Sequence[float], bound: float, unit: str = "") ->
     """A bar that holds up to `bound`."""
     value = median(values)
     return Bar(what, f"<= {bound:g}{unit}", value, value <= bound, unit)
+
+
+class Named(Protocol):
+    """A load; its name is a row's."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+
+Load = TypeVar("Load", bound=Named)
+
+QUICK_SHARE = 0.1
+"""Of the requests, where a script is only tried out."""
+
+
+def run_script(
+    name: str,
+    description: str,
+    sit: Callable[[int, float], Iterator[dict[str, Any]]],
+    render: Callable[[dict[str, Any]], str],
+    find_bars: Callable[[dict[str, Any]], list[Bar]],
+) -> int:
+    """A comparison's command line: measure, keep what there is after each repeat, print.
+
+    Args:
+        name: of the results file and of the README's section.
+        description: the script's docstring.
+        sit: takes the number of repeats and the share of the requests; yields the result so far after each repeat.
+        render: makes the section of a result.
+        find_bars: the goals.
+
+    Returns:
+        The exit code: 1 if a goal was missed.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="one small repeat; nothing is kept")
+    arguments = parser.parse_args()
+    result: dict[str, Any] = {}
+    for result in sit(1 if arguments.quick else arguments.repeats, QUICK_SHARE if arguments.quick else 1.0):
+        if not arguments.quick:
+            keep(name, result, render)  # a stop loses only the repeat it falls into
+    print(render(result))
+    return 0 if all(bar.held for bar in find_bars(result)) else 1
+
+
+def interleave(
+    before: dict[str, Any],
+    repeats: int,
+    loads: Sequence[Load],
+    sides: Sequence[str],
+    measure: Callable[[Load, str], Any],
+) -> Iterator[dict[str, Any]]:
+    """Put each load on each side, the sides in another order in each repeat; the result so far, after each repeat.
+
+    Args:
+        before: the circumstances before anything was started.
+        repeats: how often.
+        loads: the rows.
+        sides: what is compared.
+        measure: one load on one side, once: a dataclass whose text is worth a line on the screen.
+    """
+    figures: dict[str, dict[str, list[dict[str, Any]]]] = {load.name: {} for load in loads}
+    for repeat in range(repeats):
+        for load in loads:
+            for side in rotated(sides, repeat):
+                measured = measure(load, side)
+                figures[load.name].setdefault(side, []).append(asdict(measured))
+                print(f"{repeat + 1} {load.name:<20} {side:<9} {measured}", file=sys.stderr)
+        yield {
+            "circumstances": before,
+            "load_average_after": round(os.getloadavg()[0], 1),
+            "repeats": repeat + 1,
+            "figures": figures,
+        }
 
 
 def circumstances() -> dict[str, Any]:
