@@ -34,7 +34,7 @@ def test_a_model_that_knows_nothing_reaches_nothing(tiny_model: Path) -> None:
 
 
 def test_a_bars_trials_are_the_same_each_time_and_accept_the_right_answer() -> None:
-    first, again = make_held_out_terms(40), make_held_out_terms(40)
+    first, again = make_held_out_terms(True)(40), make_held_out_terms(True)(40)
     assert [trial.messages for trial in first] == [trial.messages for trial in again]
     sentences = [sentence for term in load_glossary() for sentence in term.sentences.values()]
     for trial in first:

@@ -36,6 +36,7 @@ DRAFT_SEED = 2027
 _COPYING = {"terms": 42, "records": 24, "copying": 15, "lists": 7, "recall": 5, "stories": 3, "code": 3, "talk": 0.7}
 _MIXED = {"terms": 60, "records": 18, "copying": 8, "lists": 6, "recall": 3, "stories": 2, "code": 2, "talk": 0.6}
 _TERMS = {"terms": 70, "records": 15, "copying": 6, "lists": 5, "recall": 2, "stories": 1.5, "code": 1.5, "talk": 0.5}
+_FACTS = {"terms": 80, "records": 12, "copying": 4, "lists": 4, "recall": 1.2, "stories": 1, "code": 1, "talk": 0.3}
 _LONG = {"terms": 36, "records": 14, "copying": 6, "lists": 4, "recall": 14, "stories": 1.5, "code": 1, "talk": 0.5}
 _DISTILLATION = {"terms": 42, "records": 22, "copying": 14, "lists": 7, "recall": 5, "stories": 5, "code": 4, "talk": 1}
 
@@ -63,7 +64,8 @@ def _falling_blocks(
 TARGET_STAGES = (
     _short_rows(700, 1.0, 1.0, _COPYING),
     *_falling_blocks(6, 1.0, 0.557, _MIXED, cut_share=0.5),
-    *_falling_blocks(10, 0.4, 0.03, _TERMS, cut_share=0.7),
+    *_falling_blocks(5, 0.4, 0.215, _TERMS, cut_share=0.7),
+    *_falling_blocks(9, 0.24, 0.03, _FACTS, cut_share=0.75),
     _long_rows(40, 0.03, 0.0),
 )
 # The draft learns the corpus by itself first, which needs no teacher and is cheaper; copying comes late in so small a

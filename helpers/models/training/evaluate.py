@@ -88,16 +88,24 @@ def make_questions(count: int) -> list[Trial]:
     ]
 
 
-def make_held_out_terms(count: int) -> list[Trial]:
-    """Glossary questions in phrasings that training never uses; the words that carry the fact must be in the answer."""
-    rng = random.Random(_SEED)
-    trials = []
-    for _ in range(count):
-        term, aspect = rng.choice(load_glossary()), rng.choice(ASPECTS)
-        question, _ = terms.ask_about(rng, term, aspect, held_out=True)
-        accept = _accept_groups([[term.keys[aspect].lower()]])
-        trials.append(Trial(_chat(question, rng), accept, subject=f"{term.name}/{aspect}"))
-    return trials
+def make_held_out_terms(rough: bool) -> Callable[[int], list[Trial]]:
+    """Glossary questions in phrasings that training never uses; the words that carry the fact must be in the answer.
+
+    Args:
+        rough: with the slips of case, punctuation and spelling that the questions of training have.
+    """
+
+    def make(count: int) -> list[Trial]:
+        rng = random.Random(_SEED)
+        trials = []
+        for _ in range(count):
+            term, aspect = rng.choice(load_glossary()), rng.choice(ASPECTS)
+            question, _ = terms.ask_about(rng, term, aspect, held_out=True, rough=rough)
+            accept = _accept_groups([[term.keys[aspect].lower()]])
+            trials.append(Trial(_chat(question, rng), accept, subject=f"{term.name}/{aspect}"))
+        return trials
+
+    return make
 
 
 def make_records(known: bool) -> Callable[[int], list[Trial]]:
@@ -159,7 +167,8 @@ def make_bars(tokenizer: Tokenizer) -> dict[str, Bar]:
     """All bars on answers, by a short key."""
     return {
         "questions": Bar("questions written by hand, answered with the fact", 0.85, make_questions, 200),
-        "held-out": Bar("glossary questions in held-out wording", 0.95, make_held_out_terms, 400),
+        "held-out": Bar("glossary questions in held-out wording", 0.95, make_held_out_terms(False), 400),
+        "rough": Bar("the same, typed with slips and other words around", None, make_held_out_terms(True), 200),
         "parsing": Bar("JSON requests that parse", 0.98, make_parsing, 200),
         "known-keys": Bar("JSON with the prompt's values, known keys", 0.95, make_records(True), 200),
         "unseen-keys": Bar("JSON with the prompt's values, unseen keys", 0.80, make_records(False), 200),

@@ -59,7 +59,7 @@ def ask(rng: random.Random, held_out: bool = False) -> list[Turn]:
     """One or two turns about terms; with `held_out`, one question of one aspect in a frame kept out of training."""
     if held_out:
         term, aspect = rng.choice(load_glossary()), rng.choice(ASPECTS)
-        return [ask_about(rng, term, aspect, held_out=True)]
+        return [ask_about(rng, term, aspect, held_out=True, rough=False)]
     draw = rng.random()
     if draw < 0.87:
         turns = [_ask_one(rng)]
@@ -75,8 +75,15 @@ def ask(rng: random.Random, held_out: bool = False) -> list[Turn]:
     return [_ask_unknown(rng)]
 
 
-def ask_about(rng: random.Random, term: Term, aspect: str, held_out: bool = False) -> Turn:
-    """One question about one aspect of a term, and its answer."""
+def ask_about(rng: random.Random, term: Term, aspect: str, held_out: bool = False, rough: bool = True) -> Turn:
+    """One question about one aspect of a term, and its answer.
+
+    Args:
+        rng: the source of chance.
+        term, aspect: what is asked for.
+        held_out: in a phrasing that training never uses.
+        rough: in the case, punctuation and spelling that people type, sometimes with other words around it.
+    """
     name, bare = name_in_question(rng, term)
     draw = 1.0 if held_out else rng.random()
     if draw < 0.05:
@@ -88,7 +95,9 @@ def ask_about(rng: random.Random, term: Term, aspect: str, held_out: bool = Fals
         question = f"{mention} {_TEMPLATES[aspect + '_it'].sample(rng)}"
     else:
         question = _TEMPLATES[aspect].sample(rng, held_out, X=name, x=bare, **_verbs(rng, term, name))
-    return _roughen(rng, _surround(rng, question)), term.sentences[aspect]
+    if rough:
+        question = _roughen(rng, _surround(rng, question))
+    return question, term.sentences[aspect]
 
 
 def _pick_loose(rng: random.Random, aspect: str) -> str:
