@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from helpers.models.prompts import PROMPT_CLASSES, prompt_class
 from helpers.models.training.batches import KIND_NAMES
 from helpers.models.training.corpus.mixture import Message, make_example
 from helpers.models.training.network import NORM_EPSILON, Layer, Network, make_rotation, rotate
@@ -134,7 +135,11 @@ def _run_layer(
 
 
 def _make_prompt(tokenizer: Any, rng: random.Random, kind: str) -> list[int]:
+    """A prompt in a wording of the training, but none of those that acceptance is measured on."""
+    measured = {prompt for name in PROMPT_CLASSES for prompt in prompt_class(name)}
     example = make_example(rng, kind, distance_words=rng.randint(0, _DISTANCE_WORDS))
+    while example.messages[-2]["content"] in measured:
+        example = make_example(rng, kind, distance_words=rng.randint(0, _DISTANCE_WORDS))
     ids: list[int] = []
     for message in example.messages[:-1]:
         ids += _encode_message(tokenizer, message)
