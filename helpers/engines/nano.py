@@ -21,7 +21,7 @@ from helpers.engines.server import Server
 from helpers.errors import EngineFailed, UsageError
 from helpers.hardware import usable_cores
 
-EXTRAS: Mapping[str, tuple[type, tuple[Any, ...]]] = {
+EXTRAS: Mapping[str, tuple[Any, tuple[Any, ...]]] = {
     "kv_cache_dtype": (str, ("f32", "int8")),
     "batching": (str, ("continuous", "static")),
     "chunked_prefill": (bool, (True, False)),
@@ -73,7 +73,7 @@ class Nano:
         tensor_parallel=True,
     )
     metric_names: Mapping[str, str] = METRIC_NAMES
-    symptoms = SYMPTOMS
+    symptoms: tuple[Symptom, ...] = SYMPTOMS
     refusals: tuple[Symptom, ...] = ()
     start_limit_s = 120.0
 
@@ -201,8 +201,7 @@ def read_trace(server: Server, since: int = 0) -> list[dict[str, Any]]:
 def _require_value(name: str, value: Any) -> None:
     kind, values = EXTRAS[name]
     # Not isinstance: True is a whole number to Python.
-    holds = type(value) is kind and (value in values if values else int(value) >= 1)
-    if not holds:
+    if type(value) is not kind or (value not in values if values else value < 1):
         allowed = ", ".join(map(repr, values)) or "a whole number above zero"
         raise UsageError(f"nano's {name} cannot be {value!r}", f"it is {allowed}")
 

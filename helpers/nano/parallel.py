@@ -8,6 +8,7 @@ A worker is `python -m helpers.nano.parallel`. It reads pickled orders from its 
 closes, so that it never outlives the engine.
 """
 
+import contextlib
 import dataclasses
 import os
 import pickle
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from helpers.config import ROOT
-from helpers.errors import EngineFailed
+from helpers.errors import CourseError, EngineFailed
 from helpers.models.checkpoint import LlamaConfig
 from helpers.nano.batch import Batch
 from helpers.nano.kv_cache import KvCache
@@ -73,7 +74,8 @@ class ParallelModel:
         self._meeting.leave()
         for worker in self._workers:
             assert worker.stdin is not None
-            worker.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # an order was left over for one that has ended already
+                worker.stdin.close()
         for worker in self._workers:
             try:
                 worker.wait(END_LIMIT_S)
@@ -89,6 +91,7 @@ class ParallelModel:
                 worker.stdin.write(message)
                 worker.stdin.flush()
         except (BrokenPipeError, ValueError) as error:  # ValueError: it was closed after a failure
+            self.close()
             raise EngineFailed("a process of the tensor-parallel model has ended", str(error)) from error
 
 
@@ -111,7 +114,8 @@ def _start_worker(model: str | Path, seat: Seat, ranks: int) -> "subprocess.Pope
     worker = subprocess.Popen(
         [sys.executable, "-m", "helpers.nano.parallel"],
         stdin=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        # A core for each process, unless whoever started the engine has decided otherwise.
+        env={"OPENBLAS_NUM_THREADS": "1", **os.environ, "PYTHONPATH": str(ROOT)},
         pass_fds=seat.descriptors,
         start_new_session=True,  # an interrupt is for the engine; the closed pipe tells the worker
     )
@@ -126,7 +130,10 @@ def work(orders: IO[bytes]) -> None:
     """A worker's life: load this rank's share, then follow orders until there are no more."""
     model, seat, ranks = pickle.load(orders)
     meeting = Meeting(seat)
-    share = load_model(model, rank=seat.rank, ranks=ranks, all_reduce=meeting.add)
+    try:
+        share = load_model(model, rank=seat.rank, ranks=ranks, all_reduce=meeting.add)
+    except CourseError:
+        return  # rank 0 finds the same, and tells it
     cache: KvCache | None = None
     while True:
         try:
