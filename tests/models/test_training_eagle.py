@@ -36,7 +36,8 @@ def test_batched_answers_are_those_of_the_plain_model(target: Path) -> None:
 def test_rows_hold_whole_chats_and_what_is_learnt(target: Path, tmp_path: Path) -> None:
     backend = Backend.from_file(str(target / "tokenizer.json"))
     weights = {"terms": 1, "stories": 1}
-    write_rollouts(load_network(target), backend, tmp_path / "r.npz", chats=6, weights=weights, length=256, seed=1)
+    counts = {"chats": 6, "answered": 2}
+    write_rollouts(load_network(target), backend, tmp_path / "r.npz", **counts, weights=weights, length=256, seed=1)
     with np.load(tmp_path / "r.npz") as rows:
         assert rows["ids"].shape == rows["kinds"].shape
         assert rows["ids"].shape[1] == 257
@@ -69,12 +70,12 @@ def test_a_step_of_the_network_is_a_step_of_the_exported_head(target: Path, tmp_
 
 @pytest.mark.filterwarnings("ignore:Mismatch dtype")
 def test_training_is_resumed_and_exported(target: Path, tmp_path: Path) -> None:
-    plan = Plan(chats=6, steps=2, rows=1)
+    plan = Plan(chats=6, answered=2, steps=2, rows=1)
     train_head(target, tmp_path, plan, compile_network=False)
     config = read_head_config(tmp_path / "eagle3")
     require_fit(config, target)
     first = read_head_tensors(tmp_path / "eagle3", config)
-    train_head(target, tmp_path, Plan(chats=6, steps=3, rows=1), compile_network=False)
+    train_head(target, tmp_path, Plan(chats=6, answered=2, steps=3, rows=1), compile_network=False)
     second = read_head_tensors(tmp_path / "eagle3", config)
     assert not np.array_equal(first["fc.weight"], second["fc.weight"])
     assert torch.load(tmp_path / "eagle.pt")["step"] == 3

@@ -40,14 +40,16 @@ class Plan:
     """How much to train.
 
     Attributes:
-        chats: answered by the target.
+        chats: to learn from.
+        answered: how many of them the target answers itself.
         steps: of the optimizer.
         rows: of 256 tokens in a batch.
         hold_share: of the steps at the full rate; after them it falls to zero.
     """
 
-    chats: int = 9000
-    steps: int = 1400
+    chats: int = 14_000
+    answered: int = 2_800
+    steps: int = 700
     rows: int = 12
     hold_share: float = 0.3
 
@@ -68,7 +70,8 @@ def train_head(target_directory: Path, directory: Path, plan: Plan, compile_netw
     rollouts = directory / "rollouts.npz"
     if not rollouts.exists():
         backend = Backend.from_file(str(target_directory / "tokenizer.json"))
-        write_rollouts(target, backend, rollouts, chats=plan.chats, weights=_WEIGHTS, length=_LENGTH, seed=SEED)
+        counts = {"chats": plan.chats, "answered": plan.answered}
+        write_rollouts(target, backend, rollouts, **counts, weights=_WEIGHTS, length=_LENGTH, seed=SEED)
     with np.load(rollouts) as data:
         texts, kinds = torch.from_numpy(data["ids"].astype(np.int64)), torch.from_numpy(data["kinds"].astype(np.int64))
     head = Head(target, SEED)

@@ -1,9 +1,12 @@
-"""The target's own answers: what an EAGLE-3 head is trained on, since it has to foresee these and no other text.
+"""The text that an EAGLE-3 head is trained on: prompts of the corpus, many of them answered by the target itself.
 
-Prompts come from the corpus; answers are greedy, but sampled at temperature 1 for stories, the kind that is sampled
-when it is measured too. Batches of prompts are padded on the left with end-of-text tokens, which nothing looks at.
+The head has to foresee what the target says. Its answers are greedy, but sampled at temperature 1 for stories, the kind
+that is sampled when it is measured too. Answers cost time, so the other prompts keep the corpus's answer, which the
+target was trained to give; what the head learns at each place is the target's distribution in any case. Batches of
+prompts are padded on the left with end-of-text tokens, which nothing looks at.
 """
 
+import functools
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -31,31 +34,44 @@ Ids = npt.NDArray[np.int64]
 
 
 def write_rollouts(
-    network: Network, tokenizer: Any, path: Path, *, chats: int, weights: Mapping[str, float], length: int, seed: int
+    network: Network,
+    tokenizer: Any,
+    path: Path,
+    *,
+    chats: int,
+    answered: int,
+    weights: Mapping[str, float],
+    length: int,
+    seed: int,
 ) -> None:
-    """Answers `chats` prompts and writes them as packed rows: `ids` and `kinds`, both [rows, length + 1].
+    """Writes chats as packed rows: `ids` and `kinds` (0: not to be learnt), both [rows, length + 1].
 
     Args:
         network: the target.
         tokenizer: of the `tokenizers` package.
         path: of the .npz file.
         chats: how many.
+        answered: how many of them the target answers.
         weights: chats of each kind, relative to each other.
         length: of a row.
         seed: of prompts and sampling.
     """
     rng = random.Random(seed)
     kinds = rng.choices(list(weights), list(weights.values()), k=chats)
-    prompts = [_make_prompt(tokenizer, rng, kind) for kind in kinds]
-    order = sorted(range(chats), key=lambda index: len(prompts[index]))
+    drawn = [_draw_chat(tokenizer, rng, kind) for kind in kinds]
+    prompts, answers = [prompt for prompt, _ in drawn], [answer for _, answer in drawn]
     torch.manual_seed(seed)
-    rows: list[tuple[list[int], list[int]]] = [([], []) for _ in range(chats)]
-    for start in range(0, chats, _BATCH):
+    order = sorted(range(answered), key=lambda index: len(prompts[index]))
+    for start in range(0, answered, _BATCH):
         chosen = order[start : start + _BATCH]
         sampled = torch.tensor([kinds[index] in SAMPLED_KINDS for index in chosen])
-        for index, answer in zip(chosen, answer_all(network, [prompts[i] for i in chosen], sampled), strict=True):
-            learnt = [1 + KIND_NAMES.index(kinds[index])] * len(answer)
-            rows[index] = ([*prompts[index], *answer, END_OF_TEXT_ID], [0] * len(prompts[index]) + learnt + [0])
+        own = answer_all(network, [prompts[index] for index in chosen], sampled)
+        for index, answer in zip(chosen, own, strict=True):
+            answers[index] = answer
+    rows = []
+    for kind, prompt, answer in zip(kinds, prompts, answers, strict=True):
+        learnt = [1 + KIND_NAMES.index(kind)] * len(answer)
+        rows.append(([*prompt, *answer, END_OF_TEXT_ID], [0] * len(prompt) + learnt + [0]))
     ids, learnt_kinds = _pack(rows, length + 1)
     partial = path.with_suffix(".partial.npz")
     np.savez(partial, ids=ids.astype(np.int16), kinds=learnt_kinds.astype(np.int8))
@@ -134,16 +150,21 @@ def _run_layer(
     return hidden + layer.down(functional.silu(gate) * up)
 
 
-def _make_prompt(tokenizer: Any, rng: random.Random, kind: str) -> list[int]:
-    """A prompt in a wording of the training, but none of those that acceptance is measured on."""
-    measured = {prompt for name in PROMPT_CLASSES for prompt in prompt_class(name)}
+def _draw_chat(tokenizer: Any, rng: random.Random, kind: str) -> tuple[list[int], list[int]]:
+    """Prompt and answer in a wording of the training, but no prompt that acceptance is measured on."""
     example = make_example(rng, kind, distance_words=rng.randint(0, _DISTANCE_WORDS))
-    while example.messages[-2]["content"] in measured:
+    while example.messages[-2]["content"] in _measured_prompts():
         example = make_example(rng, kind, distance_words=rng.randint(0, _DISTANCE_WORDS))
     ids: list[int] = []
     for message in example.messages[:-1]:
         ids += _encode_message(tokenizer, message)
-    return [*ids, IM_START_ID, *tokenizer.encode("assistant\n").ids]
+    answer = [*tokenizer.encode(example.messages[-1]["content"]).ids, IM_END_ID]
+    return [*ids, IM_START_ID, *tokenizer.encode("assistant\n").ids], answer
+
+
+@functools.cache
+def _measured_prompts() -> frozenset[str]:
+    return frozenset(prompt for name in PROMPT_CLASSES for prompt in prompt_class(name))
 
 
 def _encode_message(tokenizer: Any, message: Message) -> Iterator[int]:
