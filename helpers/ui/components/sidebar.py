@@ -102,9 +102,12 @@ class Sidebar:
                 ui.label(conversation.title)
             link.on("click", lambda: self._open(conversation.id))
             more = icon_button("more_horiz", "Rename, export, delete", None)
-            more.on("click", lambda: self._show_menu(more, conversation))
+            more.on("click", lambda: self._add_menu(more, conversation))
 
-    def _show_menu(self, button: ui.button, conversation: Conversation) -> None:
+    def _add_menu(self, button: ui.button, conversation: Conversation) -> None:
+        """A row's menu is built at the first click, as most are never opened; later clicks are the menu's own."""
+        if any(isinstance(child, ui.menu) for child in button.default_slot.children):
+            return
         with button, ui.menu().props("auto-close") as menu:
             for title, action in (
                 ("Rename", self._rename),
@@ -113,7 +116,6 @@ class Sidebar:
                 ("Delete", self._delete),
             ):
                 ui.menu_item(title, on_click=lambda action=action: self._act(action, conversation))
-        menu.on("hide", menu.delete)
         menu.open()
 
     async def _act(self, action: Callable[[Conversation], Any], conversation: Conversation) -> None:
