@@ -12,7 +12,7 @@ PADDING_TOKENS = 256
 """Sequences are attended to together as long as padding them to the longest reads at most so many tokens in vain; about
 what one more group costs in calls."""
 
-SCORES = 2**21
+SCORES = 2**19
 """Most scores per head that are held at once."""
 
 

@@ -3,7 +3,9 @@
 int8 has one float32 scale per token and head: a key of 64 elements takes 68 bytes instead of 256.
 """
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,29 +40,31 @@ class KvCache:
         self.block_size = block_size
         self.precision = precision
         self.bytes_per_token = bytes_per_token(config, precision)
-        # Keys and values, as [layers, kv_heads, blocks, block_size, head_size]: a head's part of a block is contiguous.
-        shape = (config.layers, config.kv_heads, blocks, block_size, config.head_size)
-        kind = np.float32 if precision == "f32" else np.int8
-        self._stores = [np.zeros(shape, kind), np.zeros(shape, kind)]
-        self._scales = [] if precision == "f32" else [np.zeros(shape[:-1], np.float32) for _ in range(2)]
-        self._gathered: list[Floats] = [np.zeros(0, np.float32), np.zeros(0, np.float32)]
+        # What belongs to one token in one layer lies together: keys of all heads, then values of all heads.
+        shape = (config.layers, blocks * block_size, 2, config.kv_heads, config.head_size)
+        self._stored = np.zeros(shape, np.float32 if precision == "f32" else np.int8)
+        self._scales = np.zeros((*shape[:-1], 1), np.float32) if precision == "int8" else None
+        self._gathered = [
+            _Gathered(np.dtype(np.float32)),
+            _Gathered(self._stored.dtype),
+            _Gathered(np.dtype(np.float32)),
+        ]
 
-    def write(self, layer: int, slots: Ints, keys: Floats, values: Floats) -> None:
+    def write(self, layer: int, slots: Ints, vectors: Floats) -> None:
         """Store the keys and values of some tokens.
 
         Args:
             layer: of the model.
             slots: where they belong, [tokens].
-            keys, values: [tokens, kv_heads, head_size].
+            vectors: [tokens, 2, kv_heads, head_size], keys first.
         """
-        for index, vectors in enumerate((keys, values)):
-            by_head = vectors.transpose(1, 0, 2)
-            if self._scales:
-                scales = np.abs(by_head).max(axis=-1) / LARGEST_INT8
-                self._scales[index][layer].reshape(len(scales), -1)[:, slots] = scales
-                by_head = np.rint(by_head / np.maximum(scales, np.finfo(np.float32).tiny)[..., None])
-            store = self._stores[index][layer]
-            store.reshape(len(store), -1, store.shape[-1])[:, slots] = by_head
+        if self._scales is None:
+            self._stored[layer][slots] = vectors
+            return
+        scales = np.abs(vectors).max(axis=-1, keepdims=True) / LARGEST_INT8
+        self._scales[layer][slots] = scales
+        # A vector of zeros has scale 0, and any divisor will do.
+        self._stored[layer][slots] = np.rint(vectors / np.maximum(scales, np.finfo(np.float32).tiny))
 
     def read(self, layer: int, tables: Ints) -> tuple[Floats, Floats]:
         """Gather the blocks of several sequences.
@@ -70,30 +74,45 @@ class KvCache:
             tables: block numbers, [sequences, blocks].
 
         Returns:
-            Keys and values, [kv_heads, sequences, blocks * block_size, head_size] each, in memory that the next read
+            Keys and values, [sequences, blocks * block_size, kv_heads, head_size] each, in memory that the next read
             uses again.
         """
-        keys, values = (self._gather(index, layer, tables) for index in range(2))
-        return keys, values
+        vectors, stored, scales = self._gathered
+        if self._scales is None:
+            gathered = vectors.take(self._stored[layer], tables, self.block_size)
+        else:
+            whole = stored.take(self._stored[layer], tables, self.block_size)
+            gathered = vectors.view(whole.shape)
+            np.multiply(whole, scales.take(self._scales[layer], tables, self.block_size), out=gathered)
+        return gathered[:, :, 0], gathered[:, :, 1]
 
     def erase(self, blocks: Sequence[int]) -> None:
         """Overwrite blocks with zeros: a NaN left in an unused slot would spread, as 0 * NaN is NaN."""
-        for store in (*self._stores, *self._scales):
-            store[:, :, blocks] = 0
+        slots = (np.array(blocks, np.intp)[:, None] * self.block_size + np.arange(self.block_size)).reshape(-1)
+        self._stored[:, slots] = 0
+        if self._scales is not None:
+            self._scales[:, slots] = 0
 
-    def _gather(self, index: int, layer: int, tables: Ints) -> Floats:
-        store = self._stores[index][layer]
-        shape = (len(store), *tables.shape, *store.shape[2:])
-        size = int(np.prod(shape))
-        if self._gathered[index].size < size:
-            self._gathered[index] = np.zeros(size, np.float32)
-        gathered = self._gathered[index][:size].reshape(shape)
-        if self._scales:
-            np.multiply(store[:, tables], self._scales[index][layer][:, tables][..., None], out=gathered)
-        else:
-            # With mode "raise" take would go through a buffer of its own.
-            np.take(store, tables, axis=1, out=gathered, mode="clip")
-        return gathered.reshape(len(store), len(tables), -1, store.shape[-1])
+
+class _Gathered:
+    """Memory for gathered blocks, which is used again by each step and grows with the longest."""
+
+    def __init__(self, kind: np.dtype[Any]) -> None:
+        self._memory = np.zeros(0, kind)
+
+    def view(self, shape: tuple[int, ...]) -> NDArray[Any]:
+        size = math.prod(shape)
+        if self._memory.size < size:
+            self._memory = np.zeros(size, self._memory.dtype)
+        return self._memory[:size].reshape(shape)
+
+    def take(self, store: NDArray[Any], tables: Ints, block_size: int) -> NDArray[Any]:
+        """Rows of [slots, ...] by blocks: [sequences, blocks * block_size, ...]."""
+        gathered = self.view((len(tables), tables.shape[1] * block_size, *store.shape[1:]))
+        # With mode "raise" take would go through a buffer of its own.
+        blocks = store.reshape(len(store) // block_size, -1)
+        np.take(blocks, tables, axis=0, out=gathered.reshape(*tables.shape, -1), mode="clip")
+        return gathered
 
 
 def bytes_per_token(config: LlamaConfig, precision: str) -> int:

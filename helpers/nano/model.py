@@ -153,19 +153,19 @@ def attend(
 
     Args:
         shape: of the model, or of one rank's share of it.
-        projected: query, key and value of each token side by side.
+        projected: query, key and value of each token side by side; overwritten.
         batch: the tokens.
         cache: takes the keys and values.
         layer: of the cache.
         cosine, sine: of the tokens' positions, [tokens, 1, head_size / 2].
     """
     vectors = projected.reshape(len(projected), -1, shape.head_size)
-    turned = rotate(vectors[:, : shape.heads + shape.kv_heads], cosine, sine)
-    cache.write(layer, batch.slots, turned[:, shape.heads :], vectors[:, shape.heads + shape.kv_heads :])
+    rotate(vectors[:, : shape.heads + shape.kv_heads], cosine, sine)
+    cache.write(layer, batch.slots, vectors[:, shape.heads :].reshape(len(vectors), 2, -1, shape.head_size))
     # Query heads of one group share a KV head.
-    query = turned[:, : shape.heads] * np.float32(shape.head_size**-0.5)
-    query = query.reshape(len(query), shape.kv_heads, -1, shape.head_size)
-    mixed = np.empty_like(query)
+    query = vectors[:, : shape.heads].reshape(len(vectors), shape.kv_heads, -1, shape.head_size)
+    query *= np.float32(shape.head_size**-0.5)
+    mixed = np.empty(query.shape, np.float32)
     for group in batch.groups:
         mixed[group.rows] = _attend_group(query[group.rows], group, *cache.read(layer, group.tables))
     return mixed.reshape(len(mixed), -1)
@@ -189,21 +189,21 @@ def _attend_group(query: Floats, group: Group, keys: Floats, values: Floats) -> 
     Args:
         query: [sequences, tokens, kv_heads, heads per KV head, head_size], already scaled.
         group: has the mask.
-        keys, values: [kv_heads, sequences, positions, head_size].
+        keys, values: [sequences, positions, kv_heads, head_size].
 
     Returns:
         Of the query's shape.
     """
     sequences, tokens, kv_heads, sharing, size = query.shape
-    rows = query.transpose(2, 0, 3, 1, 4).reshape(kv_heads, sequences, sharing * tokens, size)
-    scores = rows @ keys.transpose(0, 1, 3, 2)
-    masked = scores.reshape(kv_heads, sequences, sharing, tokens, -1)
-    masked += group.mask[:, None]
+    rows = query.transpose(0, 2, 3, 1, 4).reshape(sequences, kv_heads, sharing * tokens, size)
+    scores = rows @ keys.transpose(0, 2, 3, 1)
+    masked = scores.reshape(sequences, kv_heads, sharing, tokens, -1)
+    masked += group.mask[:, None, None]
     scores -= scores.max(axis=-1, keepdims=True)
     np.exp(scores, out=scores)
-    mixed: Floats = np.matmul(scores, values)
+    mixed: Floats = np.matmul(scores, values.transpose(0, 2, 1, 3))
     mixed /= scores.sum(axis=-1, keepdims=True)
-    return mixed.reshape(kv_heads, sequences, sharing, tokens, size).transpose(1, 3, 0, 2, 4)
+    return mixed.reshape(sequences, kv_heads, sharing, tokens, size).transpose(0, 3, 1, 2, 4)
 
 
 def rms_norm(values: Floats, weight: Floats, epsilon: float) -> Floats:
@@ -214,23 +214,31 @@ def rms_norm(values: Floats, weight: Floats, epsilon: float) -> Floats:
     return normed
 
 
-def rotate(vectors: Floats, cosine: Floats, sine: Floats) -> Floats:
-    """Rotary positions: turns the pairs (i, i + half) of [tokens, heads, head_size] by angles [tokens, 1, half]."""
+def rotate(vectors: Floats, cosine: Floats, sine: Floats) -> None:
+    """Rotary positions, in place: turns the pairs (i, i + half) of [tokens, heads, head_size].
+
+    Args:
+        vectors: what to turn.
+        cosine, sine: of the angles, [tokens, 1, head_size / 2].
+    """
     half = vectors.shape[-1] // 2
     first, second = vectors[..., :half], vectors[..., half:]
-    turned = np.empty_like(vectors)
-    np.subtract(first * cosine, second * sine, out=turned[..., :half])
-    np.add(second * cosine, first * sine, out=turned[..., half:])
-    return turned
+    turned = first * cosine
+    turned -= second * sine
+    second *= cosine
+    second += first * sine
+    first[...] = turned
 
 
 def swiglu(gate_up: Floats) -> Floats:
     """silu(gate) * up, for both side by side; silu(x) is x / (1 + exp(-x))."""
-    gate, up = np.split(gate_up, 2, axis=1)
+    width = gate_up.shape[1] // 2
+    gate, up = gate_up[:, :width], gate_up[:, width:]
+    activated: Floats = np.negative(gate)
     # Where exp overflows the quotient is 0, which is right.
     with np.errstate(over="ignore"):
-        divisor = np.exp(-gate)
-    divisor += 1
-    activated: Floats = np.divide(gate, divisor)
+        np.exp(activated, out=activated)
+    activated += 1
+    np.divide(gate, activated, out=activated)
     activated *= up
     return activated
