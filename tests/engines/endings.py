@@ -5,12 +5,15 @@ import subprocess
 
 import pytest
 
+from helpers import hardware
 from helpers.engines import registry
 from helpers.engines.plan import LaunchPlan
 
 
 def require(engine: str) -> None:
-    """Skip if the engine cannot run here; in a named group that is a failure which says what it needs."""
+    """Skip if the engine cannot run on a GPU here; in a named group that is a failure which says what it needs."""
+    if not hardware.find_gpus():
+        pytest.skip(f"{engine} on a GPU needs an NVIDIA GPU, and this machine has none")
     needs = registry.choose(engine).needs()
     if needs is not None:
         pytest.skip(f"{engine} needs {needs[0]}: {needs[1]}")
