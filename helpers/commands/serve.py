@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         host, port = listener.getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         app = application(settings, None if arguments.no_ui else arguments.extension)
-        server = make_server(app, lambda: announce(url, settings, arguments.json))
+        server = make_server(app, lambda: announce(url, settings, not arguments.no_ui, arguments.json))
         run_server(server, listener, arguments.with_parent)
     return 0
 
@@ -126,7 +126,7 @@ def application(settings: "Settings", ui_extensions: "Sequence[Path] | None") ->
     return app
 
 
-def announce(url: str, settings: "Settings", as_json: bool) -> None:
+def announce(url: str, settings: "Settings", ui: bool, as_json: bool) -> None:
     """Say where it listens."""
     names = [upstream.name for upstream in settings.upstreams]
     if as_json:
@@ -137,6 +137,8 @@ def announce(url: str, settings: "Settings", as_json: bool) -> None:
         )
     else:
         print(f"The gateway listens on {url}, in front of {', '.join(names)}.")
+        if ui:
+            print(f"  chat page   {url}")
         print(f"  OpenAI API  {url}/v1\n  Ollama API  {url}\n  metrics     {url}/metrics")
         print(
             "  Requests need a key (./course keys add NAME)."
