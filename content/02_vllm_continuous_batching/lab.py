@@ -379,7 +379,7 @@ def admit(scheduler: Scheduler, request: Request, tokens: dict[str, int]) -> Wor
 
 # %% [markdown] id="race-text"
 # ### The race
-# 24 requests, answers of 8 to 64 tokens, 8 seats. Both engines compute with the same model and share every slow
+# 32 requests, answers of 8 to 64 tokens, 8 seats. Both engines compute with the same model and share every slow
 # moment: the one whose own clock is behind steps next. **Guess: how many times the tokens a second of static batching
 # will your engine give?** Your `count_steps` knows something about it.
 
@@ -394,7 +394,7 @@ def my_guess(lengths: list[int], seats: int) -> float:
 
 
 SEATS, BLOCKS = 8, 96
-jobs = helpers.mixed_load(24, prompt_tokens=(8, 48), output_tokens=(8, 64), seed=seed)
+jobs = helpers.mixed_load(32, prompt_tokens=(8, 48), output_tokens=(8, 64), seed=seed)
 guess = my_guess([job.max_tokens for job in jobs], SEATS)
 
 # %% id="engines"

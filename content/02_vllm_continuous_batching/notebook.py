@@ -68,7 +68,7 @@ def beside(guess: float | None, measured: float, unit: str) -> str:
 
 # %% [markdown] id="s1"
 # ## 1. A race
-# Two engines, the same model, the same 24 requests; the answers are between 8 and 64 tokens long, and nobody knows
+# Two engines, the same model, the same 48 requests; the answers are between 8 and 64 tokens long, and nobody knows
 # beforehand how long. Each engine has 8 *seats*: so many requests it can compute at once.
 #
 # - **Static batching** seats 8 requests and computes until the last of them has its answer. Then the next 8.
@@ -82,7 +82,7 @@ guess = None
 
 # %% id="load"
 SEATS = 8
-jobs = helpers.mixed_load(24 if quick else 64, prompt_tokens=(8, 48), output_tokens=(8, 64), seed=seed)
+jobs = helpers.mixed_load(48 if quick else 96, prompt_tokens=(8, 48), output_tokens=(8, 64), seed=seed)
 nano_model = load_model("course")
 
 
@@ -165,7 +165,7 @@ print("a step of the continuous batch", "costs more: it also reads prompts" if d
 
 # %% [markdown] id="poisson-text"
 # ### When users come one by one
-# Nobody sends 24 requests at once. Let them arrive at random moments (Poisson), at four fifths of the rate that static
+# Nobody sends 48 requests at once. Let them arrive at random moments (Poisson), at four fifths of the rate that static
 # batching can bear at all. **Guess: how many times longer is the p90 of the time to first token with static batching?**
 
 # %% id="guess-poisson"
@@ -188,11 +188,13 @@ helpers.distributions(
 # ## 3. One step
 # What does a step consist of? nano, like vLLM, knows no two kinds of work: a request has tokens that are *known* and
 # tokens that are *computed*, and a step computes some that are known and not yet computed. For an answer in progress
-# that is one token, for a prompt it is many. These are the first steps of the race:
+# that is one token, for a prompt it is many. The first two steps of the race, and the first three in which somebody
+# took a seat that had become free:
 
 # %% id="steps"
 rows = []
-for step in laps["continuous"].steps[:3] + laps["continuous"].steps[12:15]:
+joined = [step for step in laps["continuous"].steps[1:] if any(work[1] == 0 for work in step["work"])]
+for step in laps["continuous"].steps[:2] + joined[:3]:
     rows.append(
         {
             "took, ms": step["seconds"] * 1000,
@@ -336,11 +338,15 @@ def mean_loss(ids: list[int], start: int, precision: str) -> float:
 
 
 # %% id="int8"
-sampling = SamplingOptions(temperature=1.0, seed=seed)
+tokenizer = helpers.load_tokenizer("course")
 writer = make_engine(max_model_len=1024)
 stories = [
-    writer.add_request(job.prompt, max_tokens=120, sampling=sampling, ignore_eos=True)
-    for job in helpers.mixed_load(4, prompt_tokens=(8, 16), seed=seed)
+    writer.add_request(
+        tokenizer.encode(tokenizer.render_chat([{"role": "user", "content": prompt}])),
+        max_tokens=100,
+        sampling=SamplingOptions(temperature=1.0, seed=seed + number),
+    )
+    for number, prompt in enumerate(helpers.prompt_class("free")[:6])
 ]
 writer.run_until_done()
 losses = {
@@ -384,6 +390,8 @@ counters = prefix_engines["shared"].counters
 print(beside(guess, 100 * counters.cached_tokens / counters.prompt_tokens, "% of the prompt tokens were there already"))
 told = [{name: answer.ids for name, answer in lap.answers.items()} for lap in prefix_laps.values()]
 print("the same tokens:", told[0] == told[1])
+started = {work[0]: work[1] for step in reversed(prefix_laps["shared"].steps) for work in step["work"]}
+print(f"{sum(start > 0 for start in started.values())} of {len(started)} requests found the beginning computed")
 
 # %% id="prefix-table"
 prefix_table = helpers.table(
@@ -404,9 +412,9 @@ prefix_table
 helpers.plot_blocks(prefix_engines["shared"].trace.records)
 
 # %% [markdown] id="radix-text"
-# The first eight came in one step, before anything was known: what they compute at once is not shared. From the next on
-# it is, with a reference count for each block; a block without an owner is kept until its space is needed, the least
-# recently used first. One token of each prompt is always computed: the cache has no logits.
+# Whoever joined in the same step as the first one computed the beginning for itself: nothing was known yet. From the
+# next step on it is shared, with a reference count for each block; a block without an owner is kept until its space is
+# needed, the least recently used first. One token of each prompt is always computed: the cache has no logits.
 #
 # SGLang's **RadixAttention** keeps the same knowledge in a tree of token sequences instead of a table of hashes. It
 # shares to the token and not to the block, and its scheduler prefers requests whose prefix is in the tree; the price is
@@ -506,17 +514,21 @@ guess = None
 # %% id="slots"
 backend = server.backend
 server.stop()
-servers = {
-    "one seat": helpers.launch(engine, own_model, max_num_seqs=1),
-    "eight seats": helpers.launch(engine, own_model, max_num_seqs=8, beside=True),
-}
 folders.append(helpers.new_folder(run_dir, "bundle-seats"))
-workload = helpers.unique_prompts(64, 24, seed=seed)
-seats = helpers.compare(
-    servers, workload, helpers.ClosedLoop(8), 8 if quick else 32, repeats=5, warmup=2, out=folders[-1]
-)
-for one in servers.values():
-    one.stop()
+asked = (helpers.unique_prompts(64, 24, seed=seed), helpers.ClosedLoop(8), 8 if quick else 32)
+SEAT_COUNTS = {"one seat": 1, "eight seats": 8}
+if profile == "laptop":
+    servers = {name: helpers.launch(engine, own_model, max_num_seqs=count) for name, count in SEAT_COUNTS.items()}
+    seats = helpers.compare(servers, *asked, repeats=5, warmup=2, out=folders[-1])
+    for one in servers.values():
+        one.stop()
+else:  # two engines do not fit into one GPU's memory, so not in turn but one after the other
+    seat_runs = []
+    for name, count in SEAT_COUNTS.items():
+        with helpers.launch(engine, own_model, max_num_seqs=count) as one:
+            seat_runs.append(helpers.measure(one, *asked, repeats=5, warmup=2, label=name))
+    seats = helpers.Comparison(tuple(seat_runs))
+    seats.save(folders[-1])
 
 # %% id="slots-read"
 interval = seats.ratio("eight seats")

@@ -563,10 +563,10 @@ MOST_STREAMS = 16
 
 
 def judge_vllm(evidence: Evidence) -> Verdict:
-    """Reached if vLLM itself batched under the load, and its sweep is valid, with knee and goodput as the records say.
+    """Reached if vLLM itself batched under the load, and its sweep is valid, with knee and goodput as recorded.
 
     The evidence is {"bundle": folder of a sweep, "seats": max_num_seqs, "gauges": {label of a run: what
-    `helpers.watch` read}, "knee": label, "objective": {"ttft_s", "tpot_s"}, "goodput_per_s": {label: requests/s}}.
+    `helpers.watch` read}, "knee": label or empty, "objective": {"ttft_s", "tpot_s"}, "goodput_per_s": {label: rate}}.
     """
     try:
         runs = load_bundle(evidence.folder / evidence.data["bundle"]).runs
@@ -580,9 +580,10 @@ def judge_vllm(evidence: Evidence) -> Verdict:
             return not_reached(f"{run.label} was measured on {run.target.engine}")
         if run.metrics.errors or not run.valid:
             return not_reached(f"{run.label}: {run.notes[0].text}")
-    knee = Sweep(runs).knee
-    if knee is None or knee.label != evidence.data["knee"]:
-        return not_reached(f"the knee is {evidence.data['knee']} in the evidence, {knee and knee.label} by the records")
+    found_knee = Sweep(runs).knee
+    knee = found_knee.label if found_knee else ""
+    if knee != evidence.data["knee"]:
+        return not_reached(f"the knee is {evidence.data['knee']!r} in the evidence, {knee!r} by the records")
     objective = Objective(**evidence.data["objective"])
     for run in runs:
         told, found = evidence.data["goodput_per_s"].get(run.label), summarize(run.records, objective).goodput_per_s
@@ -594,7 +595,7 @@ def judge_vllm(evidence: Evidence) -> Verdict:
     rates = {load: run.metrics.output_tokens_per_s or 0.0 for load, run in loads.items()}
     if max(rates.values()) <= rates[1]:
         return not_reached("no load gave more tokens a second than one stream")
-    return reached(output_tokens_per_s=rates, knee=knee.label, gain=max(rates.values()) / rates[1])
+    return reached(output_tokens_per_s=rates, knee=knee, gain=max(rates.values()) / rates[1])
 
 
 def _gauges_problem(samples: list[dict[str, float]], seats: int) -> str:
