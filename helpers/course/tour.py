@@ -70,7 +70,12 @@ def _tour(url: str, feature: str, selectors: Selectors) -> dict[str, Any]:
         dialogs: list[str] = []
         hosts: set[str] = set()
         sizes: list[int] = []
-        page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+        def refuse(dialog: Any) -> None:
+            dialogs.append(dialog.message)
+            dialog.dismiss()
+
+        page.on("dialog", refuse)
         page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
         page.on("requestfinished", lambda request: sizes.append(request.sizes()["responseBodySize"]))
         visit = _Visit(page, selectors)

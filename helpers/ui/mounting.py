@@ -35,7 +35,6 @@ def mount(app: FastAPI, extension_files: Sequence[Path]) -> None:
         MissingError: NiceGUI is not installed. UsageError: an extension cannot be loaded.
     """
     os.environ.setdefault("NICEGUI_STORAGE_PATH", str(read_settings().cache / "ui"))
-    os.environ.setdefault("MARKDOWN_CONTENT_CACHE_SIZE", "0")
     try:
         from nicegui import core, ui
     except ImportError as error:

@@ -52,4 +52,6 @@ def show_table(title: str, rows: Sequence[tuple[str, str]]) -> None:
 def icon_button(icon: str, title: str, on_click: object) -> ui.button:
     """A small button with a picture; its title is its name for screen readers too."""
     button = ui.button(icon=icon, on_click=on_click)  # type: ignore[arg-type] # any of NiceGUI's handlers
-    return button.props(f'flat round dense color=none aria-label="{title}" title="{title}"').classes("icon-button")
+    # Not written into a line of props: a title may hold a model's name, and that may hold anything.
+    button.props["aria-label"] = button.props["title"] = title
+    return button.props("flat round dense color=none").classes("icon-button")

@@ -49,7 +49,7 @@ class ChatPage:
         await self._renew_models()
         await self.open(conversation_id, from_history=True)
         await self._sidebar.build_panels()
-        ui.timer(TICK_S, self._tick)
+        self._timer = ui.timer(TICK_S, self._tick)
         ui.timer(MODELS_EVERY_S, self._renew_models)
 
     async def open(self, conversation_id: str, from_history: bool = False) -> None:
@@ -165,6 +165,7 @@ class ChatPage:
         try:
             self._session.who()
         except SignedOut:
+            self._timer.deactivate()
             ui.navigate.to("/sign-in")
             return
         if await self._thread.renew(self._conversation):
