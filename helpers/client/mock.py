@@ -10,11 +10,12 @@ does not share the measuring process's event loop. Its tokens are words, its ans
 
 import json
 import sys
-import urllib.request
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from helpers.client.child import Child
+from helpers.client.plain import ask
+from helpers.client.wire import Endpoint
 from helpers.errors import UsageError
 
 
@@ -149,15 +150,9 @@ class MockServer(Child):
 
     def truth(self) -> Truth:
         """What the mock recorded so far."""
-        value = self._ask("GET", "/truth")
+        value = ask(Endpoint.parse(self.root), "GET", "/truth").value
         return Truth(**{**value, "requests": [TrueRequest(**request) for request in value["requests"]]})
 
     def reset(self) -> None:
         """Forget what was recorded."""
-        self._ask("POST", "/reset")
-
-    def _ask(self, method: str, path: str) -> Any:
-        request = urllib.request.Request(self.root + path, method=method)
-        # No proxy: a proxy in the environment must not see requests to this machine.
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
-            return json.load(answer)
+        ask(Endpoint.parse(self.root), "POST", "/reset")
