@@ -4,10 +4,11 @@ Shapes and sizes are read from the shipped files; quality, training facts, limit
 `course/card.json`, written by the evaluation in `helpers.models.training` together with the weights it measured:
 
     {"origin": "measured", "date": "2026-01-31", "licence": "MIT",
-     "quality": [{"name": "...", "value": 0.9, "bar": 0.85, "trials": 200}, ...],       shares; "bar" may be null
+     "quality": [{"name": "...", "value": 0.9, "bar": 0.85, "trials": 200}, ...],       "bar" may be null; a "unit"
+                                                                                        for what is no share
      "training": {"target": {"tokens": 1, ...}, "draft": {...}, "corpus": {...}},        scalars
      "limits": ["no arithmetic", ...],
-     "digests": {"target": "SHA-256 of target/model.safetensors", "draft": "..."}}
+     "digests": {"target": "SHA-256 of target/model.safetensors", "draft": "...", "eagle3": "..."}}
 """
 
 from collections.abc import Iterator
@@ -19,22 +20,26 @@ from helpers.errors import MissingError
 from helpers.models.cache import file_digest
 from helpers.models.catalogue import FOLDER, entries
 from helpers.models.checkpoint import LlamaConfig, read_config, read_json
+from helpers.models.eagle import HeadConfig, read_head_config
 from helpers.models.heavy import heavy_config
 
 COURSE = FOLDER / "course"
 PARTS = {"target": "course", "draft": "course-draft"}
 """Folder below course/ -> the catalogue's id."""
+HEAD = "eagle3"
+"""Folder of the EAGLE-3 head, which is no model by itself."""
 BYTES_PER_WEIGHT = 2  # bfloat16
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """One measured share (0 to 1) over `trials`, and the bar it has to reach if there is one."""
+    """A value measured over `trials`, and the bar it has to reach if there is one; without a unit a share, 0 to 1."""
 
     name: str
     value: float
     bar: float | None
     trials: int
+    unit: str = ""
 
     @property
     def holds(self) -> bool:
@@ -58,6 +63,7 @@ class Card:
     """Everything `./course model` shows.
 
     Attributes:
+        head: the shape of the EAGLE-3 head; None where there is none yet.
         changed: parts whose weights are not the ones the card was measured on.
     """
 
@@ -65,6 +71,7 @@ class Card:
     date: str
     licence: str
     parts: tuple[Part, ...]
+    head: HeadConfig | None
     quality: tuple[Quality, ...]
     training: dict[str, dict[str, Any]]
     limits: tuple[str, ...]
@@ -89,11 +96,16 @@ def read_card(folder: Path = COURSE) -> Card:
             date=raw["date"],
             licence=raw["licence"],
             parts=tuple(_parts(folder)),
+            head=read_head_config(folder / HEAD) if (folder / HEAD).is_dir() else None,
             quality=tuple(Quality(**entry) for entry in raw["quality"]),
             training=raw["training"],
             limits=tuple(raw["limits"]),
             digests=raw["digests"],
-            changed=tuple(part for part in PARTS if weights_digest(folder / part) != raw["digests"].get(part)),
+            changed=tuple(
+                part
+                for part in dict.fromkeys((*PARTS, *raw["digests"]))
+                if weights_digest(folder / part) != raw["digests"].get(part)
+            ),
         )
     except (KeyError, TypeError) as error:
         raise MissingError(
@@ -132,10 +144,20 @@ def render(card: Card) -> str:
             f"{shape.head_size}, intermediate {shape.intermediate_size}, "
             f"KV cache {BYTES_PER_WEIGHT * shape.kv_elements_per_token:,} bytes per token in f16",
         ]
+    if (head := card.head) is not None:
+        lines += [
+            f"course-eagle3: {entries()['course-eagle3'].summary}",
+            f"  {head.parameters / 1e6:.2f} M parameters, {BYTES_PER_WEIGHT * head.parameters / 1e6:.1f} MB in bf16; "
+            f"one layer, which reads the model's states before layers {', '.join(map(str, head.feature_layers))}",
+        ]
     lines += ["", f"Quality ({card.origin} {card.date})"]
     for quality in card.quality:
-        bar = "" if quality.bar is None else f"  bar {quality.bar:.0%}{'' if quality.holds else ', NOT REACHED'}"
-        lines.append(f"  {quality.value:6.1%}  {quality.name} ({quality.trials} trials){bar}")
+        shown = f"{quality.value:6.2f}" if quality.unit else f"{quality.value:6.1%}"
+        bar = ""
+        if quality.bar is not None:
+            wanted = f"{quality.bar:g}" if quality.unit else f"{quality.bar:.0%}"
+            bar = f"  bar {wanted}{'' if quality.holds else ', NOT REACHED'}"
+        lines.append(f"  {shown}  {quality.name} ({quality.trials} {quality.unit or 'trials'}){bar}")
     lines += ["", "Training"]
     for subject, facts in card.training.items():
         shown = ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in facts.items())

@@ -7,6 +7,8 @@ import pytest
 from helpers import cli
 from helpers.errors import MissingError
 from helpers.models import card
+from tests.models.conftest import make_checkpoint
+from tests.models.head import make_head
 
 FACTS = {
     "origin": "measured",
@@ -53,7 +55,7 @@ def test_the_command_prints_each_thing_a_reader_needs(shipped: Path, capsys: pyt
 def test_json_is_one_object(shipped: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["model", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert shown["quality"][0] == FACTS["quality"][0]
+    assert shown["quality"][0] == FACTS["quality"][0] | {"unit": ""}
     assert shown["parts"][0]["config"]["layers"] == 2
 
 
@@ -62,6 +64,23 @@ def test_other_weights_than_measured_are_told(shipped: Path, capsys: pytest.Capt
     weights.write_bytes(weights.read_bytes()[:-2] + b"\x80\x3f")
     assert cli.main(["model"]) == 1
     assert "weights of draft are NOT the ones" in capsys.readouterr().out
+
+
+def test_the_head_is_told_with_what_it_reaches(
+    shipped: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert card.read_card(shipped).head is None
+    make_head(make_checkpoint(tmp_path / "target", layers=4), shipped / "eagle3")
+    facts = json.loads((shipped / "card.json").read_text())
+    facts["digests"]["eagle3"] = card.weights_digest(shipped / "eagle3")
+    facts["quality"].append({"name": "tokens emitted", "value": 3.456, "bar": 3.2, "trials": 70, "unit": "passes"})
+    (shipped / "card.json").write_text(json.dumps(facts))
+    assert cli.main(["model"]) == 0
+    text = capsys.readouterr().out
+    assert "reads the model's states before layers 1, 2, 3" in text
+    assert "3.46  tokens emitted (70 passes)  bar 3.2\n" in text
+    (shipped / "eagle3" / "model.safetensors").write_bytes(b"")
+    assert card.read_card(shipped).changed == ("eagle3",)
 
 
 def test_an_incomplete_card_is_an_error(shipped: Path) -> None:
