@@ -70,12 +70,11 @@ def test_a_step_of_the_network_is_a_step_of_the_exported_head(target: Path, tmp_
 
 @pytest.mark.filterwarnings("ignore:Mismatch dtype")
 def test_training_is_resumed_and_exported(target: Path, tmp_path: Path) -> None:
-    plan = Plan(chats=6, answered=2, steps=2, rows=1)
-    train_head(target, tmp_path, plan, compile_network=False)
-    config = read_head_config(tmp_path / "eagle3")
+    facts = train_head(target, tmp_path, tmp_path / "head", Plan(chats=6, answered=2, steps=2, rows=1), False)
+    assert facts["steps"] == 2
+    config = read_head_config(tmp_path / "head")
     require_fit(config, target)
-    first = read_head_tensors(tmp_path / "eagle3", config)
-    train_head(target, tmp_path, Plan(chats=6, answered=2, steps=3, rows=1), compile_network=False)
-    second = read_head_tensors(tmp_path / "eagle3", config)
+    first = read_head_tensors(tmp_path / "head", config)
+    assert train_head(target, tmp_path, tmp_path / "head", Plan(steps=3, rows=1), False)["steps"] == 3
+    second = read_head_tensors(tmp_path / "head", config)
     assert not np.array_equal(first["fc.weight"], second["fc.weight"])
-    assert torch.load(tmp_path / "eagle.pt")["step"] == 3

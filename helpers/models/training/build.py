@@ -1,4 +1,4 @@
-"""The whole training: target, draft distilled from the target, measurement, card; on the tokenizer that is shipped.
+"""The whole training: target, draft distilled from it, EAGLE-3 head, measurement, card; with the shipped tokenizer.
 
 The tokenizer was trained on an earlier state of the corpus and is kept, so that a prompt keeps its token count from one
 model to the next.
@@ -21,6 +21,7 @@ from torch.nn import functional
 from helpers.models.card import COURSE, Quality, weights_digest
 from helpers.models.llama import load_llama
 from helpers.models.tokenizer import load_tokenizer
+from helpers.models.training import eagle
 from helpers.models.training.agreement import measure_acceptance, measure_agreement
 from helpers.models.training.corpus.mixture import WEIGHTS, stream
 from helpers.models.training.evaluate import judge, make_local_ask
@@ -93,6 +94,7 @@ class Plan:
         target: the stages of the target.
         draft: the stages of the draft on the corpus alone.
         distillation: its stages after that, towards the target.
+        head: the training of the EAGLE-3 head, on the finished target.
         compile_network: whether to use torch.compile.
         share: of each bar's trials that is run.
         prompts: for the draft's agreement, of each kind of text.
@@ -101,6 +103,7 @@ class Plan:
     target: tuple[Stage, ...] = TARGET_STAGES
     draft: tuple[Stage, ...] = DRAFT_STAGES
     distillation: tuple[Stage, ...] = DISTILLATION_STAGES
+    head: eagle.Plan = eagle.SHIPPED_PLAN
     compile_network: bool = True
     share: float = 1.0
     prompts: int = 30
@@ -148,11 +151,17 @@ def make_distillation(target_weights: dict[str, Tensor]) -> Loss:
 
 
 def finish(directory: Path, checkpoints: Path, plan: Plan) -> None:
-    """Exports both checkpoints, measures them and writes the card; checkpoints/misses.txt gets a line for each miss."""
+    """Exports both checkpoints, trains the head on the exported target, measures, and writes the card.
+
+    checkpoints/misses.txt gets a line for each miss.
+    """
     facts = {}
     for name, shape, seed in (("target", TARGET, TARGET_SEED), ("draft", DRAFT, DRAFT_SEED)):
         trained = export_checkpoint(checkpoints / f"{name}.pt", shape, directory / name, averaged=False)
         facts[name] = {**trained, "seed": seed}
+    facts["eagle3"] = eagle.train_head(
+        directory / "target", checkpoints, directory / "eagle3", plan.head, plan.compile_network
+    )
     qualities, misses = measure(directory, plan)
     (checkpoints / "misses.txt").write_text("\n".join(misses) + "\n", encoding="utf-8")
     write_card(directory, qualities, facts)
@@ -183,7 +192,7 @@ def write_card(directory: Path, qualities: Sequence[Quality], facts: dict[str, d
         "quality": [{**asdict(quality), "value": round(quality.value, 4)} for quality in qualities],
         "training": facts,
         "limits": list(LIMITS),
-        "digests": {name: weights_digest(directory / name) for name in ("target", "draft")},
+        "digests": {name: weights_digest(directory / name) for name in ("target", "draft", "eagle3")},
     }
     (directory / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 

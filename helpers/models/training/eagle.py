@@ -5,7 +5,6 @@ python -m helpers.models.training.eagle TARGET OUT     trains into OUT/eagle3 (n
 
 import json
 import shutil
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,20 +53,26 @@ class Plan:
     hold_share: float = 0.3
 
 
-def train_head(target_directory: Path, directory: Path, plan: Plan, compile_network: bool = True) -> None:
-    """Trains, or goes on training, and exports to `directory`/eagle3.
+SHIPPED_PLAN = Plan()
+
+
+def train_head(
+    target_directory: Path, checkpoints: Path, directory: Path, plan: Plan, compile_network: bool = True
+) -> dict[str, float]:
+    """Trains, or goes on training, exports, and returns the facts for the card.
 
     Args:
         target_directory: the target's checkpoint with its tokenizer, in Hugging Face layout.
-        directory: for rollouts, checkpoint, log and export.
+        checkpoints: for rollouts, checkpoint and log.
+        directory: for the head.
         plan: how much.
         compile_network: whether to use torch.compile (needs a C++ compiler).
     """
     from tokenizers import Tokenizer as Backend
 
-    directory.mkdir(parents=True, exist_ok=True)
+    checkpoints.mkdir(parents=True, exist_ok=True)
     target = load_network(target_directory)
-    rollouts = directory / "rollouts.npz"
+    rollouts = checkpoints / "rollouts.npz"
     if not rollouts.exists():
         backend = Backend.from_file(str(target_directory / "tokenizer.json"))
         counts = {"chats": plan.chats, "answered": plan.answered}
@@ -79,7 +84,7 @@ def train_head(target_directory: Path, directory: Path, plan: Plan, compile_netw
     norms = [parameter for parameter in head.parameters() if parameter.ndim == 1]
     adam = torch.optim.AdamW(norms, lr=_NORM_RATE, betas=(0.9, 0.98), weight_decay=0.0)
     step, seconds = 0, 0.0
-    path = directory / "eagle.pt"
+    path = checkpoints / "eagle.pt"
     if path.exists():
         state = torch.load(path)
         head.load_state_dict(state["head"])
@@ -108,7 +113,7 @@ def train_head(target_directory: Path, directory: Path, plan: Plan, compile_netw
         if step % _LOG_EVERY == 0:
             entry: dict[str, Any] = {"step": step, "seconds": round(seconds, 1), "rate": round(rate, 3)}
             entry |= {"loss": round(sum(losses) / len(losses), 4), "same": [round(x, 3) for x in hits.tolist()]}
-            with (directory / "eagle.jsonl").open("a", encoding="utf-8") as file:
+            with (checkpoints / "eagle.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
             losses.clear()
             hits.zero_()
@@ -118,9 +123,10 @@ def train_head(target_directory: Path, directory: Path, plan: Plan, compile_netw
             state = {"head": head.state_dict(), "adam": adam.state_dict(), "muon": muon.buffers}
             torch.save({**state, "step": step, "seconds": seconds}, partial)
             partial.replace(path)
-    export_head(head.state_dict(), head.shape, directory / "eagle3")
+    export_head(head.state_dict(), head.shape, directory)
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
-        shutil.copyfile(target_directory / name, directory / "eagle3" / name)
+        shutil.copyfile(target_directory / name, directory / name)
+    return {"steps": step, "chats": plan.chats, "seconds": round(seconds), "seed": SEED}
 
 
 def make_loss(target: Network, head: Head) -> Any:
@@ -163,13 +169,3 @@ def _draw(texts: Tensor, kinds: Tensor, rows: int, seed: int) -> tuple[Tensor, T
     found = targets.flatten().nonzero().squeeze(1)[: len(at)]
     at[: len(found)] = found
     return ids.contiguous(), at, torch.arange(len(at)) < len(found)
-
-
-def main(arguments: list[str]) -> None:
-    """Trains with the shipped plan."""
-    target, out = arguments
-    train_head(Path(target), Path(out), Plan())
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
