@@ -1,10 +1,11 @@
 """Speculative decoding against the same engine without it: acceptance by prompt class, and speed at batch 1.
 
-    python benchmarks/speculation.py [--repeats 5] [--quick] [--acceptance]
+    python benchmarks/speculation.py [--repeats 5] [--quick] [--acceptance] [--engines nano,llama.cpp] [--card]
 
-About twenty minutes with vLLM, five without; --acceptance counts tokens only, which a busy machine does not falsify.
-Figures go to results/speculation.json and README.md; --quick makes one small repeat, prints it, and keeps nothing. Exit
-code 1 if a goal is missed.
+About twenty minutes with vLLM, five without; --acceptance counts tokens only, which a busy machine does not falsify;
+with --card nano's figures of the EAGLE-3 head go on the card of the course model. The others go to
+results/speculation.json and README.md; --quick makes one small repeat, prints it, and keeps nothing. Exit code 1 if a
+goal is missed.
 
 All methods of an engine run side by side on one machine, and each prompt goes through all of them before the next one;
 an engine that waits takes no time. The answers of greedy prompts are compared with those without speculation.
@@ -12,10 +13,12 @@ an engine that waits takes no time. The answers of greedy prompts are compared w
 
 import argparse
 import contextlib
+import json
 import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from sitting import Bar, at_least, at_most, bar_table, circumstances, describe, 
 import helpers
 from helpers.engines.server import Server
 from helpers.errors import CourseError
+from helpers.models.card import COURSE, HEAD, Quality, weights_digest
 from helpers.models.prompts import PROMPT_CLASSES, prompt_class
 
 SIDES = (("nano", "course"), ("nano", "course-heavy"), ("llama.cpp", "course-heavy"), ("vllm", "course"))
@@ -74,17 +78,18 @@ def ask(server: Server, prompt: str, temperature: float, seed: int) -> dict[str,
     return {"text": reply.text, "tokens": reply.usage.output_tokens, "duration_s": duration_s, **counted}
 
 
-def measure_acceptance(servers: dict[str, Server], share: float) -> dict[str, dict[str, float]]:
-    """Method -> prompt class -> tokens that one pass of the target emits, over all prompts of the class."""
-    found: dict[str, dict[str, float]] = {}
+def measure_acceptance(servers: dict[str, Server], share: float) -> dict[str, dict[str, dict[str, float]]]:
+    """Method -> prompt class -> tokens that one pass of the target emits, over so many passes with proposals."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
     for method in METHODS[1:]:
         for name, temperature in PROMPT_CLASSES.items():
             prompts = prompt_class(name)[:: round(1 / share)]
             answers = [ask(servers[method], prompt, temperature, seed) for seed, prompt in enumerate(prompts)]
-            accepted, drafts = (
-                sum(answer[f"{what}_total"] for answer in answers) for what in ("accepted_tokens", "drafts")
+            accepted, passes = (
+                sum(answer[what] for answer in answers) for what in ("accepted_tokens_total", "drafts_total")
             )
-            found.setdefault(method, {})[name] = 1 + accepted / drafts if drafts else 1.0
+            length = 1 + accepted / passes if passes else 1.0
+            found.setdefault(method, {})[name] = {"tokens_per_pass": length, "passes": passes}
     return found
 
 
@@ -106,20 +111,22 @@ def measure_speed(servers: dict[str, Server], repeat: int, prompts: Sequence[str
     }
 
 
-def sit(repeats: int, share: float, with_speed: bool) -> dict[str, Any]:
-    """Measure everything, with `share` of the prompts."""
+def sit(engines: Sequence[str], repeats: int, share: float) -> dict[str, Any]:
+    """Measure everything, with `share` of the prompts; no speed with no repeats."""
     before = circumstances()
     acceptance: dict[str, Any] = {}
     speed: dict[str, Any] = {}
     missing: dict[str, str] = {}
     for engine, model in SIDES:
+        if engine not in engines:
+            continue
         side = f"{engine}, {model}"
         try:
             with serve(engine, model) as servers:
                 acceptance[side] = measure_acceptance(servers, share)
                 print(side, acceptance[side], file=sys.stderr)
                 prompts = prompt_class("predictable")[:: round(2 / share)]
-                for repeat in range(repeats if with_speed else 0):
+                for repeat in range(repeats):
                     for method, figures in measure_speed(servers, repeat, prompts).items():
                         speed.setdefault(side, {}).setdefault(method, []).append(figures)
                     print(side, {name: found[-1] for name, found in speed[side].items()}, file=sys.stderr)
@@ -140,9 +147,9 @@ def find_bars(result: dict[str, Any]) -> list[Bar]:
     """The goals, of what was measured."""
     bars = []
     for name, goal in LENGTH_GOALS.items():
-        lengths = [found["eagle3"][name] for found in result["acceptance"].values()]
-        for side, found in result["acceptance"].items():
-            bars.append(at_least(f"EAGLE-3 tokens per pass, {name}: {side}", [found["eagle3"][name]], goal))
+        lengths = [found["eagle3"][name]["tokens_per_pass"] for found in result["acceptance"].values()]
+        for side, length in zip(result["acceptance"], lengths, strict=True):
+            bars.append(at_least(f"EAGLE-3 tokens per pass, {name}: {side}", [length], goal))
         bars.append(at_most(f"EAGLE-3 tokens per pass, {name}: most to least", [max(lengths) - min(lengths)], 0.3))
     for side, methods in result["speed"].items():
         ratios = {method: _ratios(methods, method) for method in METHODS[1:]}
@@ -159,7 +166,11 @@ def _ratios(methods: dict[str, list[dict[str, float]]], method: str) -> list[flo
 def render(result: dict[str, Any]) -> str:
     """The tables in Markdown."""
     rows = [
-        [side if method == METHODS[1] else "", method, *(f"{found[method][name]:.2f}" for name in PROMPT_CLASSES)]
+        [
+            side if method == METHODS[1] else "",
+            method,
+            *(f"{found[method][name]['tokens_per_pass']:.2f}" for name in PROMPT_CLASSES),
+        ]
         for side, found in result["acceptance"].items()
         for method in METHODS[1:]
     ]
@@ -184,16 +195,40 @@ def render(result: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
+def write_to_card(result: dict[str, Any]) -> None:
+    """Puts the head's figures on the course model's card, in place of older ones."""
+    path = COURSE / "card.json"
+    card = json.loads(path.read_text(encoding="utf-8"))
+    label = "EAGLE-3 head, tokens per target pass, {} prompts"
+    kept = [quality for quality in card["quality"] if not quality["name"].startswith(label.partition(",")[0])]
+    for name, figures in result["acceptance"]["nano, course"]["eagle3"].items():
+        found = Quality(
+            name=label.format(name),
+            value=round(figures["tokens_per_pass"], 3),
+            bar=LENGTH_GOALS.get(name),
+            trials=round(figures["passes"]),
+            unit="passes",
+        )
+        kept.append(asdict(found))
+    digests = card["digests"] | {HEAD: weights_digest(COURSE / HEAD)}
+    path.write_text(json.dumps(card | {"quality": kept, "digests": digests}, indent=2) + "\n", encoding="utf-8")
+
+
 def main() -> int:
     """Measure, print, keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="one small repeat; nothing is kept")
-    parser.add_argument("--acceptance", action="store_true", help="no speed; nothing is kept")
+    parser.add_argument("--acceptance", action="store_true", help="no speed; nothing is kept here")
+    parser.add_argument("--engines", default="nano,llama.cpp,vllm", help="which of them (default: all)")
+    parser.add_argument("--card", action="store_true", help="write the head's figures to the card")
     arguments = parser.parse_args()
-    result = sit(1 if arguments.quick else arguments.repeats, 0.1 if arguments.quick else 1.0, not arguments.acceptance)
-    if not arguments.quick and not arguments.acceptance:
+    repeats = 0 if arguments.acceptance else 1 if arguments.quick else arguments.repeats
+    result = sit(arguments.engines.split(","), repeats, 0.1 if arguments.quick else 1.0)
+    if repeats and not arguments.quick:
         keep("speculation", result, render)
+    if arguments.card:
+        write_to_card(result)
     print(render(result))
     return 0 if all(bar.held for bar in find_bars(result)) else 1
 
