@@ -691,18 +691,17 @@ def best_load(
     Args:
         points: {"streams", "duration_s", "requests": [{"ttft_s", "tpot_s"}], "valid"}.
     """
+    ### BEGIN SOLUTION count good requests, skip what may not be chosen, keep the best
     best = None
     for point in points:
-        requests = point["requests"]
-        ### BEGIN SOLUTION count good requests, skip what may not be chosen, keep the best
-        good = sum(r["ttft_s"] <= ttft_limit_s and r["tpot_s"] <= tpot_limit_s for r in requests)
-        if not point["valid"] or good < share * len(requests):
-            continue
+        waits = [(request["ttft_s"], request["tpot_s"]) for request in point["requests"]]
+        good = sum(ttft_s <= ttft_limit_s and tpot_s <= tpot_limit_s for ttft_s, tpot_s in waits)
         goodput = good / point["duration_s"]
-        if best is None or goodput > best["goodput_per_s"]:
+        kept = point["valid"] and good >= share * len(waits)
+        if kept and (best is None or goodput > best["goodput_per_s"]):
             best = {"streams": point["streams"], "goodput_per_s": goodput}
-        ### END SOLUTION
     return best
+    ### END SOLUTION
 
 
 # %% id="check-ex13-best-load"
