@@ -140,7 +140,7 @@ class _Visit:
         return {"question": question, "answer": self.last_answer(), "samples": samples}
 
     def watch(self, note: Callable[[int], None], enough: int = 0) -> None:
-        """Tell `note` the length of the new answer each time it has grown, until it grows no more, or is long enough."""
+        """Tell `note` the length of the new answer each time it has grown, until it grows no more or is long enough."""
         length, changed_s, limit_s = 0, monotonic(), monotonic() + STEP_LIMIT_MS / 1000
         while monotonic() < limit_s:
             now = len(self.last_answer()) if self.answers() > self._known else 0
