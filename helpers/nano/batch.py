@@ -93,12 +93,8 @@ def _group(pieces: Sequence[Piece]) -> list[list[int]]:
     for index in order:
         count, end = len(pieces[index].ids), pieces[index].start + len(pieces[index].ids)
         padding += longest - end
-        if (
-            groups
-            and len(pieces[groups[-1][0]].ids) == count
-            and padding <= PADDING_TOKENS
-            and (len(groups[-1]) + 1) * count * longest <= SCORES
-        ):
+        alike = groups and len(pieces[groups[-1][0]].ids) == count and padding <= PADDING_TOKENS
+        if alike and (len(groups[-1]) + 1) * count * longest <= SCORES:
             groups[-1].append(index)
         else:
             groups.append([index])

@@ -163,33 +163,24 @@ class BlockManager:
         owners: dict[int, list[tuple[Request, int]]] = {}
         for request in requests:
             _require(len(set(request.blocks)) == len(request.blocks), f"{request.request_id} has a block twice")
-            _require(
-                len(request.blocks) >= self.blocks_for(request.computed),
-                f"{request.request_id} has computed more tokens than its blocks hold",
-            )
+            enough = len(request.blocks) >= self.blocks_for(request.computed)
+            _require(enough, f"{request.request_id} has computed more tokens than its blocks hold")
             for index, block in enumerate(request.blocks):
                 owners.setdefault(block, []).append((request, index))
         counted = [len(owners.get(block, ())) for block in range(self.blocks)]
         _require(counted == self.references, "references do not agree with the block tables")
-        parts = (self._unused, list(self._cached), list(owners))
-        _require(
-            sorted(block for part in parts for block in part) == list(range(self.blocks)),
-            "a block is not in exactly one of: unused, cached, owned",
-        )
-        _require(
-            self._hash_of == {block: digest for digest, block in self._block_of.items()},
-            "hashes and blocks do not point at each other",
-        )
+        placed = sorted([*self._unused, *self._cached, *owners])
+        _require(placed == list(range(self.blocks)), "a block is not in exactly one of: unused, cached, owned")
+        hashed = {block: digest for digest, block in self._block_of.items()}
+        _require(self._hash_of == hashed, "hashes and blocks do not point at each other")
         _require(not self._hash_of.keys() & set(self._unused), "an unused block can be found by its content")
         for block, tables in owners.items():
             shared = len(tables) > 1
             for request, index in tables if shared else ():
                 first, place = tables[0]
                 end = (index + 1) * self.block_size
-                _require(
-                    index == place and end <= request.computed and request.ids[:end] == first.ids[:end],
-                    f"block {block} is shared by requests whose tokens differ",
-                )
+                same = index == place and end <= request.computed and request.ids[:end] == first.ids[:end]
+                _require(same, f"block {block} is shared by requests whose tokens differ")
 
     def _find_prefix(self, request: Request) -> list[int]:
         found: list[int] = []

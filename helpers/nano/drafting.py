@@ -18,9 +18,30 @@ from helpers.nano.batch import Batch, Piece
 from helpers.nano.model import Model
 from helpers.nano.request import Draft, Request
 from helpers.nano.sampling import probabilities
-from helpers.nano.scheduler import Step, Work
+from helpers.nano.step import Step, Work
 
 DRAFT_TOKENS = 4
+
+
+class Drafter(Protocol):
+    """Who proposes tokens to an engine.
+
+    Attributes:
+        feature_layers: layers of the target whose input states it wants; () for none.
+    """
+
+    @property
+    def feature_layers(self) -> tuple[int, ...]:
+        """See the class."""
+
+    def propose(self, step: Step, features: Floats | None) -> Mapping[Request, Draft]:
+        """Called after every step, with the states of all its tokens in the order of `step.work`.
+
+        Only a request that has not ended and has all but its newest token computed may get proposals.
+        """
+
+    def forget(self, request: Request) -> None:
+        """The request has ended."""
 
 
 class NgramDrafter:

@@ -8,61 +8,28 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from helpers.errors import UsageError
-from helpers.models.checkpoint import Floats, LlamaConfig
+from helpers.models.checkpoint import Floats
 from helpers.models.tokenizer import load_tokenizer
 from helpers.nano.batch import Batch, Piece
 from helpers.nano.block_manager import BlockManager
+from helpers.nano.drafting import Drafter
 from helpers.nano.kv_cache import KvCache, bytes_per_token
-from helpers.nano.model import Forward, load_model
+from helpers.nano.model import AnyModel, load_model
 from helpers.nano.request import GREEDY, Draft, Request, SamplingOptions, Status
 from helpers.nano.sampling import Sampler, TokenLogprobs
-from helpers.nano.scheduler import Counters, Scheduler, SchedulerConfig, StaticScheduler, Step, Work
+from helpers.nano.scheduler import Scheduler, SchedulerConfig
+from helpers.nano.static_scheduler import StaticScheduler
+from helpers.nano.step import Counters, Step
 from helpers.nano.trace import Scheduled, Trace
 
 SCHEDULERS: Mapping[str, type[Scheduler]] = {"continuous": Scheduler, "static": StaticScheduler}
 
 DEFAULT_CACHE_BYTES = 256 * 2**20
 """What a cache takes at most where no number of blocks is given: 43,000 tokens of the course model."""
-
-
-class EngineModel(Protocol):
-    """What an engine needs of a model: `helpers.nano.model.Model`, or one spread over processes."""
-
-    @property
-    def config(self) -> LlamaConfig:
-        """Shape of the whole model."""
-
-    def make_cache(self, blocks: int, block_size: int = 16, precision: str = "f32") -> KvCache:
-        """A cache that `forward` takes."""
-
-    def forward(self, batch: Batch, cache: KvCache, feature_layers: Sequence[int] = ()) -> Forward:
-        """Compute a step's tokens."""
-
-
-class Drafter(Protocol):
-    """Who proposes tokens (`helpers.nano.drafting`).
-
-    Attributes:
-        feature_layers: layers of the target whose input states it wants; () for none.
-    """
-
-    @property
-    def feature_layers(self) -> tuple[int, ...]:
-        """See the class."""
-
-    def propose(self, step: Step, features: Floats | None) -> Mapping[Request, Draft]:
-        """Called after every step, with the states of all its tokens in the order of `step.work`.
-
-        Only a request that has not ended and has all but its newest token computed may get proposals.
-        """
-
-    def forget(self, request: Request) -> None:
-        """The request has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +62,7 @@ class Engine:
 
     def __init__(
         self,
-        model: EngineModel,
+        model: AnyModel,
         cache: KvCache,
         scheduler: Scheduler,
         *,
@@ -182,7 +149,7 @@ class Engine:
             return []
         scheduled = None if self.trace is None else Scheduled.of(self.scheduler, step)
         scheduled_s = time.perf_counter()
-        pieces = [_make_piece(work) for work in step.work]
+        pieces = [Piece(work.ids, work.start, work.request.blocks, work.logits) for work in step.work]
         batch = Batch.of(pieces, self.cache.block_size)
         forward = self.model.forward(batch, self.cache, self.drafter.feature_layers if self.drafter else ())
         computed_s = time.perf_counter()
@@ -267,15 +234,10 @@ class Engine:
             self.drafter.forget(request)
 
 
-def _make_piece(work: Work) -> Piece:
-    logits = len(work.draft) + 1 if work.samples or work.padding else 0
-    return Piece(work.ids, work.start, work.request.blocks, logits)
-
-
 def load_engine(
     model: str | Path = "course",
     *,
-    loaded: EngineModel | None = None,
+    loaded: AnyModel | None = None,
     batching: str = "continuous",
     max_num_seqs: int = 16,
     max_num_batched_tokens: int = 512,

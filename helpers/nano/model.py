@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -46,6 +47,20 @@ class Layer:
     feed_forward_norm: Floats
     gate_up: Floats
     down: Floats
+
+
+class AnyModel(Protocol):
+    """What an engine needs of a model: `Model`, or one spread over processes."""
+
+    @property
+    def config(self) -> LlamaConfig:
+        """Shape of the whole model."""
+
+    def make_cache(self, blocks: int, block_size: int = 16, precision: str = "f32") -> KvCache:
+        """A cache that `forward` takes."""
+
+    def forward(self, batch: Batch, cache: KvCache, feature_layers: Sequence[int] = ()) -> Forward:
+        """Compute a step's tokens."""
 
 
 class Model:

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from helpers.errors import CourseError, EngineFailed
 from helpers.models.checkpoint import Floats
+from helpers.models.llama import softmax
 from helpers.nano.request import Draft, Request, SamplingOptions
-from helpers.nano.scheduler import Work
 from helpers.nano.speculative import verify
+from helpers.nano.step import Work
 
 Shares = NDArray[np.float64]
 TokenLogprobs = tuple[tuple[int, float], ...]
@@ -32,7 +33,7 @@ def probabilities(logits: Floats, options: SamplingOptions) -> Shares:
         shares = np.zeros(logits.shape)
         shares[rows, logits.argmax(axis=1, keepdims=True)] = 1
         return shares
-    shares = _softmax(logits.astype(np.float64) / options.temperature)
+    shares = softmax(logits.astype(np.float64) / options.temperature)
     vocabulary = logits.shape[1]
     if options.top_p < 1 or 0 < options.top_k < vocabulary:
         order = np.argsort(-shares, axis=1, kind="stable")
@@ -112,7 +113,7 @@ def _with_logprobs(request: Request, tokens: Sequence[int], logits: Floats) -> S
         return Sampled(tuple(tokens))
     told: list[TokenLogprobs] = []
     for token, row in zip(tokens, logits, strict=False):
-        logprobs = np.log(_softmax(row[None].astype(np.float64)))[0]
+        logprobs = np.log(softmax(row[None].astype(np.float64)))[0]
         best = np.argsort(-logprobs, kind="stable")[:wanted]
         told.append(tuple((int(index), float(logprobs[index])) for index in (token, *best)))
     return Sampled(tuple(tokens), tuple(told))
@@ -124,9 +125,3 @@ def _not_finite(request: Request) -> EngineFailed:
         "damaged weights, or an overflow in this prompt's values",
         "try another prompt; if none works, fetch the model's files again",
     )
-
-
-def _softmax(values: Shares) -> Shares:
-    exponentials = np.exp(values - values.max(axis=-1, keepdims=True))
-    shares: Shares = exponentials / exponentials.sum(axis=-1, keepdims=True)
-    return shares

@@ -1,4 +1,4 @@
-"""Which requests get how many tokens in the next step: continuous batching, and static batching to compare it with.
+"""Which requests get how many tokens in the next step: continuous batching.
 
 A scheduler knows no model, no arrays and no clock. `schedule` decides a step; whoever runs it gives the new tokens to
 `update`. The engine runs steps on a model, the simulator on a virtual clock.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from helpers.errors import CheckFailed, CourseError, UsageError
 from helpers.nano.block_manager import BlockManager
 from helpers.nano.request import Request, Status
+from helpers.nano.step import Counters, Step, Work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,88 +44,6 @@ class SchedulerConfig:
                 f"each of {self.max_num_seqs} running requests (max_num_seqs) needs one token of every step's budget",
                 f"max_num_batched_tokens={self.max_num_seqs} or more",
             )
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What one request does in one step.
-
-    Attributes:
-        start: first position computed.
-        tokens: how many positions, proposals included.
-        samples: the end of what is known is reached, so that the step yields 1 to len(draft) + 1 new tokens.
-        draft: the last of the tokens, which are proposals.
-        cached: tokens before `start` that the prefix cache held, when the request is admitted in this step.
-        padding: a finished request that fills its slot of a static batch; what comes out is thrown away.
-    """
-
-    request: Request
-    start: int
-    tokens: int
-    samples: bool
-    draft: tuple[int, ...] = ()
-    cached: int = 0
-    padding: bool = False
-
-    @property
-    def ids(self) -> list[int]:
-        """The tokens to compute."""
-        return [*self.request.ids[self.start : self.start + self.tokens - len(self.draft)], *self.draft]
-
-    @property
-    def prefill(self) -> bool:
-        """Whether it computes tokens of the prompt, or generated ones anew after a preemption."""
-        return self.start < self.request.prompt_tokens or self.tokens > len(self.draft) + 1
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step's plan.
-
-    Attributes:
-        number: counts from 1.
-        preempted: requests that lost their blocks to make room.
-        padding_tokens: places of a static batch that hold no token anybody needs; of prompts shorter than the longest
-            they are only counted, of finished requests they are computed too.
-    """
-
-    number: int
-    work: tuple[Work, ...]
-    preempted: tuple[Request, ...] = ()
-    padding_tokens: int = 0
-
-    @property
-    def tokens(self) -> int:
-        """Positions computed."""
-        return sum(work.tokens for work in self.work)
-
-
-@dataclass(slots=True)
-class Counters:
-    """What has been done since the start; tokens unless the name says otherwise.
-
-    Attributes:
-        prompt_tokens: of all requests admitted, each counted once.
-        cached_tokens: those of them that the prefix cache held.
-        computed_tokens: positions computed, repeated work and proposals included.
-        generated_tokens: new tokens that were kept.
-        padding_tokens: see Step.
-        drafts: how often proposals were verified.
-    """
-
-    steps: int = 0
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    computed_tokens: int = 0
-    generated_tokens: int = 0
-    padding_tokens: int = 0
-    preemptions: int = 0
-    drafts: int = 0
-    draft_tokens: int = 0
-    accepted_tokens: int = 0
-    finished: int = 0
-    cancelled: int = 0
-    failed: int = 0
 
 
 class Scheduler:
@@ -259,7 +178,11 @@ class Scheduler:
             request.computed = min(work.start + work.tokens - len(work.draft) + accepted, len(request.ids))
             request.draft.clear()
             if work.draft:
-                self._count_draft(request, len(work.draft), accepted)
+                request.draft_tokens += len(work.draft)
+                request.accepted_tokens += accepted
+                self.counters.drafts += 1
+                self.counters.draft_tokens += len(work.draft)
+                self.counters.accepted_tokens += accepted
             self.blocks.register(request, work.start)
             if request.finish_reason is not None:
                 self._end(request, request.finish_reason)
@@ -343,13 +266,6 @@ class Scheduler:
                 return kept
         return len(new)
 
-    def _count_draft(self, request: Request, proposed: int, accepted: int) -> None:
-        request.draft_tokens += proposed
-        request.accepted_tokens += accepted
-        self.counters.drafts += 1
-        self.counters.draft_tokens += proposed
-        self.counters.accepted_tokens += accepted
-
     def _end(self, request: Request, reason: str, *, forget: bool = False) -> list[int]:
         (self.running if request.status is Status.RUNNING else self.waiting).remove(request)
         request.status = Status.FINISHED
@@ -359,56 +275,3 @@ class Scheduler:
 
     def _give_back(self, request: Request, *, forget: bool) -> list[int]:
         return self.blocks.release(request, forget=forget)
-
-
-class StaticScheduler(Scheduler):
-    """Static batching, the baseline: a batch is filled, and the next one starts when its last request has ended.
-
-    Room for prompt and longest answer is reserved at the start. Prompts are padded to the longest, and a request that
-    has ended goes on filling its slot; both are counted as padding.
-    """
-
-    def __init__(self, config: SchedulerConfig, blocks: BlockManager) -> None:
-        super().__init__(config, blocks)
-        self._batch: list[Request] = []
-
-    def schedule(self) -> Step:
-        """Decide the next step; empty only if there is no request."""
-        if not self.running:
-            return self._start_batch()
-        work = [self._continue(request) for request in self._batch]
-        return self._plan(work, padding_tokens=sum(item.padding for item in work))
-
-    def _start_batch(self) -> Step:
-        while self.waiting and len(self._batch) < self.config.max_num_seqs:
-            request = self.waiting[0]
-            reserved = request.prompt_tokens + request.max_tokens - 1
-            if not self.blocks.can_append(request, reserved):
-                break
-            self.blocks.allocate(request, reserved)
-            self._batch.append(self.waiting.popleft())
-            self._run(request)
-        work = [self._start_work(request, request.remaining) for request in self._batch]
-        longest = max((item.tokens for item in work), default=0)
-        return self._plan(work, padding_tokens=sum(longest - item.tokens for item in work))
-
-    def _continue(self, request: Request) -> Work:
-        if request.finished:
-            return Work(request, request.computed - 1, 1, samples=False, padding=True)
-        return self._start_work(request, request.remaining)
-
-    @property
-    def owners(self) -> Sequence[Request]:
-        """The requests that own blocks: the whole batch until its last request has ended."""
-        return self._batch
-
-    def _give_back(self, request: Request, *, forget: bool) -> list[int]:
-        ownerless = []
-        if request in self._batch and request.finish_reason not in ("stop", "length"):
-            self._batch.remove(request)
-            ownerless = super()._give_back(request, forget=forget)
-        if not self.running:
-            for ended in self._batch:
-                super()._give_back(ended, forget=False)
-            self._batch.clear()
-        return ownerless

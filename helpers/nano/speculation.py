@@ -11,6 +11,7 @@ from helpers.nano.block_manager import BlockManager
 from helpers.nano.drafting import (
     DRAFT_TOKENS,
     ChainDrafter,
+    Drafter,
     DraftModel,
     NgramDrafter,
     Proposer,
@@ -18,7 +19,6 @@ from helpers.nano.drafting import (
     scratch_blocks,
 )
 from helpers.nano.eagle import EagleHead
-from helpers.nano.engine import Drafter
 from helpers.nano.model import load_model
 
 SPECULATIONS = ("none", "ngram", "draft", "eagle3")

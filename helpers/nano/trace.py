@@ -4,7 +4,8 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from helpers.nano.scheduler import Scheduler, Step
+from helpers.nano.scheduler import Scheduler
+from helpers.nano.step import Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ from helpers.bench.race import Job, Lap, mixed_load, race
 from helpers.errors import CourseError, UsageError
 from helpers.nano.block_manager import BlockManager
 from helpers.nano.request import Request
-from helpers.nano.scheduler import Scheduler, SchedulerConfig, StaticScheduler
+from helpers.nano.scheduler import Scheduler, SchedulerConfig
+from helpers.nano.static_scheduler import StaticScheduler
 from helpers.nano.trace import Scheduled, Trace
 
 TIMES_S = {"started_s": 0.0, "schedule_s": 0.0, "forward_s": 0.0, "sample_s": 0.0, "draft_s": 0.0}

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from helpers.nano.block_manager import BlockManager
 from helpers.nano.request import Request
-from helpers.nano.scheduler import Scheduler, SchedulerConfig, StaticScheduler
+from helpers.nano.scheduler import Scheduler, SchedulerConfig
+from helpers.nano.static_scheduler import StaticScheduler
 from helpers.nano.trace import Scheduled, StepRecord, Trace
 
 

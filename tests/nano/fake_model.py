@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from helpers.nano.request import Request
-from helpers.nano.scheduler import Scheduler, Step, Work
+from helpers.nano.scheduler import Scheduler
+from helpers.nano.step import Step, Work
 
 VOCABULARY = 5
 END = 4

@@ -9,11 +9,11 @@ import pytest
 
 from helpers.errors import UsageError
 from helpers.models.checkpoint import Floats
-from helpers.nano.drafting import NgramDrafter, scratch_blocks
-from helpers.nano.engine import Drafter, load_engine
+from helpers.nano.drafting import Drafter, NgramDrafter, scratch_blocks
+from helpers.nano.engine import load_engine
 from helpers.nano.request import Draft, Request
-from helpers.nano.scheduler import Step, Work
 from helpers.nano.speculation import find_drafter
+from helpers.nano.step import Step, Work
 from tests.models.conftest import make_checkpoint
 from tests.models.head import FEATURE_LAYERS, chain, layer_inputs, make_head
 from tests.models.reference import greedy

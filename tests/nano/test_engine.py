@@ -17,7 +17,9 @@ from helpers.nano.engine import Engine, load_engine
 from helpers.nano.kv_cache import KvCache
 from helpers.nano.model import Forward, Model
 from helpers.nano.request import Draft, Request, SamplingOptions
-from helpers.nano.scheduler import Scheduler, SchedulerConfig, StaticScheduler, Step
+from helpers.nano.scheduler import Scheduler, SchedulerConfig
+from helpers.nano.static_scheduler import StaticScheduler
+from helpers.nano.step import Step
 from helpers.nano.trace import Trace
 from tests.nano.tiny import CONFIG, make_tiny
 

@@ -4,7 +4,7 @@ import pytest
 from helpers.errors import EngineFailed
 from helpers.nano.request import Draft, Request, SamplingOptions
 from helpers.nano.sampling import Sampler, probabilities
-from helpers.nano.scheduler import Work
+from helpers.nano.step import Work
 
 LOGITS = np.log(np.array([[0.1, 0.4, 0.2, 0.3], [0.7, 0.1, 0.1, 0.1]], np.float32))
 

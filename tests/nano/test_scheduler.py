@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from helpers.errors import CheckFailed, EngineFailed, UsageError
 from helpers.nano.block_manager import BlockManager
 from helpers.nano.request import Request, Status
-from helpers.nano.scheduler import Scheduler, SchedulerConfig, StaticScheduler
+from helpers.nano.scheduler import Scheduler, SchedulerConfig
+from helpers.nano.static_scheduler import StaticScheduler
 from tests.nano.fake_model import END, FakeModel, answer, next_token
 
 
