@@ -567,7 +567,12 @@ timed = [run for run in runs if run.valid and run.metrics.coalesced_share <= MOS
 
 def steps(name: str, make: Callable[..., list[helpers.StepPoint]], own: list[helpers.Run]) -> list[helpers.StepPoint]:
     """Steps of a group's runs with their bytes and operations, labelled by the model's name."""
-    found = make([run for run in own if run.target.model == name], helpers.model_shape(name))
+    try:
+        shape = helpers.model_shape(name)
+    except helpers.CourseError as unknown:
+        print(unknown.what)
+        return []
+    found = make([run for run in own if run.target.model == name], shape)
     return [replace(point, label=point.label.replace("llama.cpp", name)) for point in found]
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import fmean
 
 from helpers.bench.cause import StepPoint
@@ -9,7 +10,9 @@ from helpers.bench.groups import variant_name
 from helpers.bench.roofline import ModelShape, decode_step, prefill_step
 from helpers.bench.run import Run
 from helpers.errors import MissingError
+from helpers.models import hub
 from helpers.models.catalogue import resolve
+from helpers.models.prefetch import hub_folder
 
 
 def model_shape(model: str) -> ModelShape:
@@ -17,14 +20,24 @@ def model_shape(model: str) -> ModelShape:
 
     Raises:
         UsageError: unknown model, or one whose layers are not of the Llama family.
-        MissingError: its config.json is not there or damaged (a .gguf file has none).
+        MissingError: its config.json is not there or damaged (a .gguf file has none; a model of the hub has one once
+            it is downloaded).
     """
-    path = resolve(model).directory / "config.json"
+    known = hub.models().get(model)
+    path = resolve(model).directory / "config.json" if known is None else _downloaded_config(known)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise MissingError(f"{path} cannot be read", str(error), "name the model's Hugging Face directory") from error
     return ModelShape.from_config(config)
+
+
+def _downloaded_config(model: hub.HubModel) -> Path:
+    for repository in model.repositories.values():
+        found = sorted(hub_folder().glob(f"models--{repository.replace('/', '--')}/snapshots/*/config.json"))
+        if found:
+            return found[-1]
+    raise MissingError(f"{model.id} is not downloaded", "its shape stands in its config.json", "./course prefetch")
 
 
 def decode_points(runs: Sequence[Run], shape: ModelShape, *, slots: int | None = None) -> list[StepPoint]:

@@ -47,3 +47,15 @@ def test_a_shape_is_read_from_the_models_directory(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{broken")
     with pytest.raises(MissingError, match="cannot be read"):
         model_shape(str(tmp_path))
+
+
+def test_the_shape_of_a_downloaded_model_is_its_configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    with pytest.raises(MissingError, match=r"(?s)qwen3-8b is not downloaded.*prefetch"):
+        model_shape("qwen3-8b")
+    snapshot = tmp_path / "hub" / "models--Qwen--Qwen3-8B" / "snapshots" / "b968826d9c46dd6066d109eabc6255188de91218"
+    snapshot.mkdir(parents=True)
+    sizes = {"num_hidden_layers": 36, "hidden_size": 4096, "num_attention_heads": 32, "num_key_value_heads": 8}
+    sizes |= {"head_dim": 128, "intermediate_size": 12288, "vocab_size": 151936}
+    (snapshot / "config.json").write_text(json.dumps(sizes))
+    assert model_shape("qwen3-8b").parameters == pytest.approx(8.19e9, rel=0.001)
