@@ -83,6 +83,7 @@ PUBLIC = {
     "Ramp": "helpers.bench.arrivals",
     "ratio": "helpers.bench.statistics",
     "read_hardware": "helpers.hardware",
+    "read_trace": "helpers.engines.nano",
     "Replay": "helpers.bench.arrivals",
     "Reply": "helpers.client.reply",
     "Report": "helpers.bench.report",

@@ -45,9 +45,10 @@ def test_it_is_measured_under_load_with_its_own_counters(vllm: Server) -> None:
     assert after["requests_running"] == 0
 
 
-def test_float32_answers_equal_those_of_llama_cpp(vllm: Server) -> None:
+@pytest.mark.parametrize("engine", ["llama.cpp", "nano"])
+def test_float32_answers_equal_those_of_the_other_engines(vllm: Server, engine: str) -> None:
     assert len(PROMPTS) == 20
-    with helpers.launch("llama.cpp", precision="f32", max_model_len=512, max_num_seqs=1) as other:
+    with helpers.launch(engine, precision="f32", max_model_len=512, max_num_seqs=1) as other:
         stops = [
             undecided_at(greedy(vllm, prompt, ANSWER_TOKENS), greedy(other, prompt, ANSWER_TOKENS))
             for prompt in PROMPTS
