@@ -421,10 +421,16 @@ helpers.milestone("12.6.ollama", evidence=evidence, run_dir=run_dir, backend=f"O
 # %% [markdown] id="s8"
 # ## 8. Further: someone else's page
 # Open WebUI is the page that most people put before Ollama. It needs an environment of its own (7 GB on disk, as it
-# brings PyTorch), and talks to Ollama and to OpenAI's API alike, so the gateway serves it too: set `OLLAMA_BASE_URL` to
-# the gateway's URL. Watch what it sends with a plain "hello": besides your question it asks the model for a title, for
-# tags and for follow-up questions, and sends the schemas of its tools along, 25 kB of them. On a small context that
-# alone is too much, and on any engine it is load that nobody sees on the page.
+# brings PyTorch), and talks to Ollama and to OpenAI's API alike, so the gateway serves it too:
+#
+# - `./course openwebui` prints how it is started, `install` makes its environment;
+# - `./course openwebui start` starts it against the gateway, makes an admin account and a preset with a system prompt
+#   through its REST API, asks it one question, and leaves it running;
+# - `./course openwebui remove` takes all of it away.
+#
+# Left as it is, it sends more with a plain "hello" than your question: it asks the model for a title, for tags and for
+# follow-up questions, and sends the schemas of its tools along, 25 kB of them. On a small context that alone is too
+# much, and on any engine it is load that nobody sees on the page. The plan switches these off; find out how.
 #
 # **To think about:** the page that you judged keeps answers going when its tab is closed. Is that what you want when
 # the tab was closed because the answer was wrong? What would the engine's operator say?
