@@ -22,6 +22,12 @@
 # full answers are in `solutions/`. The engine that will run on your functions is in `helpers/nano`: it is short, and
 # written to be read.
 
+# %% id="threads"
+import os
+
+# nano computes on one thread, whatever it is compared with; NumPy reads this when it is first imported.
+os.environ |= {"OPENBLAS_NUM_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1"}
+
 # %% id="setup"
 from typing import Any
 

@@ -20,6 +20,12 @@
 # | 7 | further: vLLM for real; milestone 2 | 25 |
 # | 8, 9 | further: why it gains, here and on a Spark; two processes, graphs | 25 |
 
+# %% id="threads"
+import os
+
+# nano computes on one thread, whatever it is compared with; NumPy reads this when it is first imported.
+os.environ |= {"OPENBLAS_NUM_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1"}
+
 # %% id="setup"
 from dataclasses import replace
 from pathlib import Path
