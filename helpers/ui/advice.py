@@ -9,6 +9,9 @@ HINTS: tuple[tuple[str, str], ...] = (
 )
 """Pattern in a message -> what to do."""
 
+PREFIX = re.compile(r"(?:error inside the stream|stream cut before \[DONE\]): ")
+"""How records begin an error; a reader of the page sees that the answer is incomplete."""
+
 BY_STATUS = {
     0: "The engine may have died. Look at its log (./course engines), then try again.",
     401: "Sign in with a valid key (./course keys add NAME).",
@@ -25,7 +28,7 @@ BY_STATUS = {
 
 def advise(message: str, status: int = 0) -> str:
     """The message with the next step: two sentences."""
-    message = message.strip() or "It failed without a word."
+    message = PREFIX.sub("", message.strip()) or "It failed without a word."
     if message[-1] not in ".!?":
         message += "."
     if "./course" in message:

@@ -12,9 +12,9 @@ from helpers.ui.session import Session
 
 HELP = {
     "temperature": "0 always takes the likeliest token",
-    "top_p": "share of the likeliest tokens to choose from",
+    "top_p": "how much of the likeliest to choose from",
     "max_tokens": "where an answer is cut",
-    "seed": "the same seed, the same answer, if the engine can",
+    "seed": "same seed, same answer, if it can",
 }
 
 

@@ -63,9 +63,12 @@ const courseUi = (() => {
   function watch() {
     const area = thread();
     if (!area || !field()) return setTimeout(watch, 30);
+    let top = 0;
     area.addEventListener("scroll", () => {
-      atEnd = area.scrollHeight - area.scrollTop - area.clientHeight < NEAR_END_PX;
-      area.classList.toggle("away", !atEnd);
+      // Only the user scrolls up; that the end moves away while an answer grows is no wish to stay behind.
+      if (area.scrollHeight - area.scrollTop - area.clientHeight < NEAR_END_PX) atEnd = true;
+      else if (area.scrollTop < top) atEnd = false;
+      top = area.scrollTop;
     });
     new ResizeObserver(grew).observe(area.querySelector(".column-of-messages"));
     const kept = localStorage.getItem(draftKey());
