@@ -5,12 +5,14 @@ import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from helpers.config import ROOT
 from helpers.course.task import Exercise, Milestone, Task
 from helpers.errors import UsageError
 
 STEM = re.compile(r"(?P<number>\d{2})_(?P<slug>[a-z0-9_]+)")
+Part = TypeVar("Part", Exercise, Milestone)
 MODULE = 12
 """The course's number in its curriculum: task 1 is also called 12.1."""
 
@@ -94,12 +96,9 @@ def find_exercise(exercise_id: str, root: Path = ROOT) -> tuple[Entry, Exercise]
     Raises:
         UsageError: there is no such exercise.
     """
-    for entry in find_tasks(root):
-        for exercise in entry.task.exercises:
-            if exercise.id == exercise_id:
-                return entry, exercise
-    known = [exercise.id for entry in find_tasks(root) for exercise in entry.task.exercises]
-    raise UsageError(f"there is no exercise {exercise_id!r}", f"the exercises are {', '.join(known)}")
+    return _find(
+        "exercise", exercise_id, [(entry, part) for entry in find_tasks(root) for part in entry.task.exercises]
+    )
 
 
 def find_milestone(milestone_id: str, root: Path = ROOT) -> tuple[Entry, Milestone]:
@@ -108,9 +107,13 @@ def find_milestone(milestone_id: str, root: Path = ROOT) -> tuple[Entry, Milesto
     Raises:
         UsageError: there is no such milestone.
     """
-    for entry in find_tasks(root):
-        for milestone in entry.task.milestones:
-            if milestone.id == milestone_id:
-                return entry, milestone
-    known = [milestone.id for entry in find_tasks(root) for milestone in entry.task.milestones]
-    raise UsageError(f"there is no milestone {milestone_id!r}", f"the milestones are {', '.join(known)}")
+    found = [(entry, part) for entry in find_tasks(root) for part in entry.task.milestones]
+    return _find("milestone", milestone_id, found)
+
+
+def _find(kind: str, wanted: str, found: list[tuple[Entry, Part]]) -> tuple[Entry, Part]:
+    for entry, part in found:
+        if part.id == wanted:
+            return entry, part
+    known = ", ".join(part.id for _, part in found)
+    raise UsageError(f"there is no {kind} {wanted!r}", f"the {kind}s are {known}")
