@@ -304,24 +304,28 @@ waste_table
 # longer than these. Why not blocks of one token, then? Because a table has an entry for each block, and attention reads
 # memory in runs.
 #
-# Less waste means more requests at once. The same memory, 48 blocks (768 tokens), for both:
+# Less waste means more requests at once. Here is so little memory that only one request fits if each reserves its 256
+# tokens. **Guess: how many run at once, on average, in blocks?**
+
+# %% id="guess-tight"
+guess = None
 
 # %% id="tight"
-tight = {"static": make_engine("static", num_blocks=48), "continuous": make_engine(num_blocks=24)}
-fits = 48 * 16 // 256
-tight_laps = helpers.race(tight, jobs)
-print(f"in one piece each, {fits} requests of up to 256 tokens fit into 48 blocks")
-print(f"in blocks, {tight_laps['continuous'].mean_batch:.1f} ran at once on average in half of that, 24 blocks,")
-print(f"and {tight['continuous'].counters.preemptions} times the memory ran out")
+TIGHT_BLOCKS = 24
+tight = make_engine(num_blocks=TIGHT_BLOCKS)
+tight_lap = helpers.race({"in blocks": tight}, jobs)["in blocks"]
+print(f"in one piece each, {TIGHT_BLOCKS * 16 // 256} request of up to 256 tokens fits into {TIGHT_BLOCKS * 16} places")
+print(beside(guess, tight_lap.mean_batch, "at once in blocks"))
+print(f"{tight.counters.preemptions} times the memory ran out")
 
 # %% [markdown] id="preempt-text"
 # When memory runs out, the request that came last gives its blocks back and is computed again later (**preemption**):
 # nothing is lost but time. The striped parts waited twice.
 
 # %% id="preempt"
-again = {name: answer.ids for name, answer in tight_laps["continuous"].answers.items()}
+again = {name: answer.ids for name, answer in tight_lap.answers.items()}
 print("the same tokens in spite of it:", again == texts[0])
-helpers.plot_timeline(tight["continuous"].trace.records, "Too little memory: who gave way")
+helpers.plot_timeline(tight.trace.records, "Too little memory: who gave way")
 
 # %% [markdown] id="int8-text"
 # ### Fewer bytes a token
@@ -434,7 +438,7 @@ helpers.plot_blocks(prefix_engines["shared"].trace.records)
 #
 # | here | vLLM | llama.cpp | Ollama | SGLang |
 # |---|---|---|---|---|
-# | seats | `--max-num-seqs` (256 here by default) | `-np`, *slots* | `OLLAMA_NUM_PARALLEL` | `--max-running-requests` |
+# | seats | `--max-num-seqs` (256 on a Spark) | `-np`, *slots* | `OLLAMA_NUM_PARALLEL` | `--max-running-requests` |
 # | budget | `--max-num-batched-tokens` | `-b`, pieces of `-ub` | as llama.cpp | `--chunked-prefill-size` |
 # | blocks | PagedAttention, 16 tokens | a cell a token, shared by slots | as llama.cpp | pages, a tree |
 # | shared prefixes | block hashes, on | the slot's last prompt, on | as llama.cpp | RadixAttention, on |
