@@ -32,6 +32,10 @@ class GatewayProcess(Child):
     def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None, ui: bool = False) -> None:
         super().__init__()
         self._arguments = arguments if ui else ("--no-ui", *arguments)
+        if ui:
+            self.start_limit_s = (
+                300.0  # a second on a quiet machine; NiceGUI is many files, and others may use the disk
+            )
         self._environment = {**os.environ, **(environment or {})}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `stop`
 

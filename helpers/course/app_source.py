@@ -16,7 +16,7 @@ from typing import Any
 
 from helpers.errors import UsageError
 
-HEAD = '''"""Written by helpers.AppProcess from the cells of a notebook; the next start writes it anew."""
+HEAD = '''"""Written from the cells of a notebook; the next run writes it anew."""
 
 from __future__ import annotations'''
 """Annotations stay unevaluated, as two definitions may name each other."""
