@@ -20,8 +20,8 @@ STEP_LIMIT_MS = 120_000
 """For one step; only a machine that is very busy comes near it."""
 
 SAMPLE_EVERY_S = 0.05
-QUIET_S = 1.5
-"""An answer that has not grown for so long has ended."""
+QUIET_S, LONG_QUIET_S = 1.5, 8.0
+"""An answer that has not grown for so long has ended: when nothing can be stopped any more, and in any case."""
 
 PHONE = {"width": 375, "height": 667}
 TRAP = "<img src=x onerror=alert('trap')><script>alert('trap')</script>"
@@ -149,7 +149,10 @@ class _Visit:
             if now != length:
                 length, changed_s = now, monotonic()
                 note(length)
-            if length and (monotonic() - changed_s > QUIET_S or (enough and length >= enough)):
+            quiet_s = monotonic() - changed_s
+            # A busy machine may pause; while the page still offers to stop, it gets longer.
+            ended = quiet_s > QUIET_S and (quiet_s > LONG_QUIET_S or not self._page.is_visible(self._selectors.stop))
+            if length and (ended or (enough and length >= enough)):
                 return
             sleep(SAMPLE_EVERY_S)
 
@@ -157,7 +160,7 @@ class _Visit:
         self.send("Tell me more.")
         self.watch(lambda _: None, enough=20)
         self._page.click(self._selectors.stop)
-        sleep(QUIET_S / 3)
+        self.watch(lambda _: None)
         at_stop = len(self.last_answer())
         sleep(QUIET_S)
         return {"at_stop": at_stop, "later": len(self.last_answer())}
