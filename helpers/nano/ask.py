@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jinja2 import TemplateError
+
 from helpers.errors import UsageError
 from helpers.models.tokenizer import Tokenizer
 
@@ -103,7 +105,11 @@ def _read_chat(body: Mapping[str, Any], tokenizer: Tokenizer) -> tuple[int, ...]
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise UsageError(f"messages[{number}] must be an object with a role and a content")
         read.append({"role": message["role"], "content": _read_content(message.get("content"), number)})
-    return tuple(tokenizer.encode(tokenizer.render_chat(read)))
+    try:
+        text = tokenizer.render_chat(read)
+    except TemplateError as error:
+        raise UsageError(f"messages do not fit the model's chat template: {error}") from error
+    return tuple(tokenizer.encode(text))
 
 
 def _read_content(content: Any, number: int) -> str:

@@ -1,5 +1,6 @@
 from typing import Any
 
+import jinja2
 import pytest
 
 from helpers.errors import UsageError
@@ -85,6 +86,13 @@ def test_wrong_values_are_refused_by_name(wrong: dict[str, Any]) -> None:
     name = next(reversed(wrong))
     with pytest.raises(UsageError, match=name):
         read({**CHAT, **wrong})
+
+
+def test_what_a_chat_template_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    template = jinja2.Template("{{ messages[0].content.nothing.at_all }}", undefined=jinja2.StrictUndefined)
+    monkeypatch.setattr(TOKENIZER, "_template", template)
+    with pytest.raises(UsageError, match="do not fit the model's chat template"):
+        read(CHAT)
 
 
 @pytest.mark.parametrize("prompt", [None, "", [], [1.0], [-1], [10**6], ["a", "b"], [[]], [True]])

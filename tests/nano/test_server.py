@@ -26,7 +26,7 @@ MESSAGES: list[Any] = [{"role": "user", "content": QUESTION}]
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with helpers.launch("nano", max_num_seqs=2, max_model_len=512, extra={"num_blocks": 64}) as running:
+    with helpers.launch("nano", max_num_seqs=2, max_model_len=512, extra={"num_blocks": 128, "block_size": 8}) as running:
         yield running
 
 
