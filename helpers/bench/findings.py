@@ -6,7 +6,7 @@ there are at least three repeats of both, else by a margin of five percent.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from helpers.bench.groups import Group, variant_name
@@ -133,7 +133,7 @@ def answer_needs(group: Group) -> list[Answer]:
         candidates = comparable(group, need)
         known = {name: run for name, run in candidates.items() if need.figure(run.metrics) is not None}
         if known:
-            answers.append(_answer(need, known))
+            answers.append(_answer(need, known, group.runs))
     return answers
 
 
@@ -180,7 +180,25 @@ def _lengths(run: Run) -> tuple[int, int]:
     return sum(run.workload.input_tokens), sum(run.workload.output_tokens)
 
 
-def _answer(need: Need, runs: dict[str, Run]) -> Answer:
+def interleaved(one: Run, other: Run, runs: Sequence[Run]) -> tuple[Run, Run] | None:
+    """The same two variants under the same loads where they took turns, in one bundle; None if they never did.
+
+    Repeats of different bundles are no pairs: what the machine did meanwhile would look like the engines' difference.
+
+    Args:
+        runs: where to look, if these two were not measured together.
+    """
+    pairs = [(one, other)]
+    pairs += [(a, b) for a in runs if _same_load(a, one) for b in runs if _same_load(b, other)]
+    return next(((a, b) for a, b in pairs if a.provenance.get("date") == b.provenance.get("date")), None)
+
+
+def _same_load(run: Run, like: Run) -> bool:
+    same = variant_name(run) == variant_name(like) and _lengths(run) == _lengths(like)
+    return run.valid and same and run.concurrency == like.concurrency
+
+
+def _answer(need: Need, runs: dict[str, Run], all_runs: Sequence[Run]) -> Answer:
     values = {name: need.figure(run.metrics) or 0.0 for name, run in runs.items()}
     order = sorted(values, key=lambda name: values[name] if need.lower_is_better else -values[name])
     best = order[0]
@@ -191,9 +209,12 @@ def _answer(need: Need, runs: dict[str, Run]) -> Answer:
         return Answer(need, best, values[best], "", None, True, because, condition, origin)
     second = order[1]
     faster, slower = sorted((values[best], values[second]), reverse=True)
-    interval = paired_ratio(runs[second], runs[best], need.figure)
+    together = interleaved(runs[second], runs[best], all_runs)
+    interval = paired_ratio(*together, need.figure) if together is not None else None
     if interval is not None:
-        shown = not interval.contains(1.0)
+        # Where they took turns it may have been the other way round.
+        agrees = (interval.estimate < 1) == need.lower_is_better
+        shown = agrees and not interval.contains(1.0)
         because = (
             f"ratio {interval.estimate:.2f} [{interval.low:.2f}, {interval.high:.2f}] over {interval.samples} repeats"
         )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from helpers.bench import standings
@@ -129,3 +131,19 @@ def test_a_ratio_needs_three_repeats_of_both() -> None:
     interval = paired_ratio(make_run(repeats=3), make_run(repeats=3), rate)
     assert interval is not None
     assert interval.estimate == pytest.approx(1)
+
+
+def at(date: str, run: Run) -> Run:
+    return replace(run, provenance={**run.provenance, "date": date})
+
+
+def test_only_runs_that_took_turns_make_pairs() -> None:
+    first = [at("1", make_run(repeats=3)), at("1", make_run(precision="q8_0", repeats=3))]
+    busy = [at("2", make_run(repeats=3, tpot_s=0.08)), at("2", make_run(precision="f16", repeats=3, tpot_s=0.09))]
+    (group,) = group_runs([*first, *busy])
+    answer = next(answer for answer in answer_needs(group) if answer.need.question == "One user, fastest text")
+    assert (answer.winner, answer.shown) == ("llama.cpp q8_0 or llama.cpp f32", False)
+    assert "ratio 1.00" in answer.because  # of the hour in which they met, not of the busy one
+    (apart,) = group_runs([first[0], busy[1]])
+    answer = next(answer for answer in answer_needs(apart) if answer.need.question == "One user, fastest text")
+    assert "no interval" in answer.because
