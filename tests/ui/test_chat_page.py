@@ -243,6 +243,9 @@ def test_phone_width(chromium: Any, front: Front) -> None:
     assert box["y"] + box["height"] <= 667
     tab.page.get_by_role("button", name="Conversations").click()
     tab.page.wait_for_selector(".new-conversation", state="visible")
+    tab.page.locator(".new-conversation").click()
+    tab.page.wait_for_selector(".empty", state="visible")
+    tab.page.wait_for_function("document.querySelector('.q-drawer').getBoundingClientRect().right <= 0")
     assert tab.problems == []
     context.close()
 

@@ -100,6 +100,10 @@ const courseUi = (() => {
   });
 
   document.addEventListener("click", async (event) => {
+    if (event.target.closest?.(".conversation-title, .new-conversation")) {
+      // On a narrow screen the drawer lies over the conversation that was chosen.
+      document.querySelector(".q-drawer__backdrop:not(.hidden)")?.click();
+    }
     const button = event.target.closest?.("button.copy");
     if (!button) return;
     await copyText(button.closest(".code").querySelector("pre").innerText);
