@@ -48,7 +48,7 @@ class Plan:
 
     chats: int = 14_000
     answered: int = 2_800
-    steps: int = 700
+    steps: int = 650
     rows: int = 12
     hold_share: float = 0.3
 
