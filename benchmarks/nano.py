@@ -7,7 +7,7 @@ results/nano.json and README.md; --quick makes one small repeat, prints it, and 
 missed.
 
 Loads, all with fixed answer lengths: 16 streams of prompts and answers of 64 tokens; mixed lengths, answers log-uniform
-from 24 to 192 tokens, in batches of 16; the same arriving as a Poisson process at 80 % of what static batching did
+from 32 to 256 tokens, in batches of 16; the same arriving as a Poisson process at 80 % of what static batching did
 in the same repeat; 100 requests that share a prefix of 2,000 tokens.
 """
 
@@ -48,8 +48,10 @@ from helpers.nano.model import Model, load_model
 THREADS = 1
 STREAMS = 16
 TOKENS = 64
-SHORTEST, LONGEST = 24, 192
-PROMPTS = (32, 64, 96, 128)
+SHORTEST, LONGEST = 32, 256
+PROMPTS = (16, 20, 24, 32)
+"""As long as a question to the course model with its chat template."""
+
 STATIC_SHARE = 0.8
 PREFIX_TOKENS = 2000
 VOCABULARY = range(3, 2048)

@@ -16,6 +16,10 @@ from collections.abc import Iterable
 from helpers.errors import CheckFailed, UsageError
 from helpers.nano.request import Request
 
+BLOCK_SIZE = 8
+"""Tokens of a block where nothing else is said. Half a block of each request is empty on average: with 16, which vLLM
+takes on a GPU, that is 7 % of a hundred tokens. Smaller ones mean longer tables and more pieces to gather."""
+
 HASH_BYTES = 16
 """Wide enough that nobody makes two prefixes with the same hash, and with them reads another's prompt."""
 
@@ -32,7 +36,7 @@ class BlockManager:
         references: for each block, how many requests own it.
     """
 
-    def __init__(self, blocks: int, block_size: int = 16, *, prefix_caching: bool = True) -> None:
+    def __init__(self, blocks: int, block_size: int = BLOCK_SIZE, *, prefix_caching: bool = True) -> None:
         if blocks < 1 or block_size < 1:
             raise UsageError(f"{blocks} blocks of {block_size} tokens hold nothing", "both must be at least 1")
         self.blocks = blocks

@@ -15,7 +15,7 @@ from helpers.errors import UsageError
 from helpers.models.checkpoint import Floats
 from helpers.models.tokenizer import load_tokenizer
 from helpers.nano.batch import Batch, Piece
-from helpers.nano.block_manager import BlockManager
+from helpers.nano.block_manager import BLOCK_SIZE, BlockManager
 from helpers.nano.drafting import Drafter
 from helpers.nano.kv_cache import KvCache, bytes_per_token
 from helpers.nano.model import AnyModel, load_model
@@ -151,7 +151,10 @@ class Engine:
         scheduled_s = time.perf_counter()
         pieces = [Piece(work.ids, work.start, work.request.blocks, work.logits) for work in step.work]
         batch = Batch.of(pieces, self.cache.block_size)
-        forward = self.model.forward(batch, self.cache, self.drafter.feature_layers if self.drafter else ())
+        wanted = self.drafter.feature_layers if self.drafter is not None else ()
+        # What overflows shows in the logits, and fails its own request there.
+        with np.errstate(over="ignore", invalid="ignore"):
+            forward = self.model.forward(batch, self.cache, wanted)
         computed_s = time.perf_counter()
         outputs = self._take(step, pieces, forward.logits)
         sampled_s = time.perf_counter()
@@ -244,7 +247,7 @@ def load_engine(
     max_model_len: int | None = None,
     chunked_prefill: bool = True,
     prefix_caching: bool = True,
-    block_size: int = 16,
+    block_size: int = BLOCK_SIZE,
     num_blocks: int | None = None,
     kv_cache_dtype: str = "f32",
     make_drafter: Callable[[BlockManager], Drafter] | None = None,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from helpers.errors import UsageError
 from helpers.models.checkpoint import Floats, LlamaConfig
+from helpers.nano.block_manager import BLOCK_SIZE
 
 Ints = NDArray[np.intp]
 
@@ -34,7 +35,7 @@ class KvCache:
         UsageError: an unknown precision.
     """
 
-    def __init__(self, config: LlamaConfig, blocks: int, block_size: int = 16, precision: str = "f32") -> None:
+    def __init__(self, config: LlamaConfig, blocks: int, block_size: int = BLOCK_SIZE, precision: str = "f32") -> None:
         if precision not in PRECISIONS:
             raise UsageError(f"the KV cache cannot be {precision!r}", f"it is one of {', '.join(PRECISIONS)}")
         self.block_size = block_size

@@ -17,6 +17,7 @@ from helpers.errors import UsageError
 from helpers.models.checkpoint import Floats, LlamaConfig
 from helpers.models.llama import LayerWeights, Llama, load_llama
 from helpers.nano.batch import Batch, Group
+from helpers.nano.block_manager import BLOCK_SIZE
 from helpers.nano.kv_cache import KvCache
 
 AllReduce = Callable[[Floats], None]
@@ -56,7 +57,7 @@ class AnyModel(Protocol):
     def config(self) -> LlamaConfig:
         """Shape of the whole model."""
 
-    def make_cache(self, blocks: int, block_size: int = 16, precision: str = "f32") -> KvCache:
+    def make_cache(self, blocks: int, block_size: int = BLOCK_SIZE, precision: str = "f32") -> KvCache:
         """A cache that `forward` takes."""
 
     def forward(self, batch: Batch, cache: KvCache, feature_layers: Sequence[int] = ()) -> Forward:
@@ -101,7 +102,7 @@ class Model:
         self._output = np.ascontiguousarray(llama.output.T)
         self._cosine, self._sine = make_rotation(config)
 
-    def make_cache(self, blocks: int, block_size: int = 16, precision: str = "f32") -> KvCache:
+    def make_cache(self, blocks: int, block_size: int = BLOCK_SIZE, precision: str = "f32") -> KvCache:
         """A cache for this share's heads."""
         return KvCache(self.share, blocks, block_size, precision)
 

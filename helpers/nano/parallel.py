@@ -22,6 +22,7 @@ from helpers.config import ROOT
 from helpers.errors import CourseError, EngineFailed
 from helpers.models.checkpoint import LlamaConfig
 from helpers.nano.batch import Batch
+from helpers.nano.block_manager import BLOCK_SIZE
 from helpers.nano.kv_cache import KvCache
 from helpers.nano.meeting import Meeting, Seat, make_seats
 from helpers.nano.model import Forward, load_model
@@ -53,7 +54,7 @@ class ParallelModel:
             raise
         self.config = self._model.config
 
-    def make_cache(self, blocks: int, block_size: int = 16, precision: str = "f32") -> KvCache:
+    def make_cache(self, blocks: int, block_size: int = BLOCK_SIZE, precision: str = "f32") -> KvCache:
         """The cache of this rank's heads; each worker makes one for its own."""
         self._tell("make_cache", blocks, block_size, precision)
         return SharedCache(self._model.share, blocks, block_size, precision, self._tell)

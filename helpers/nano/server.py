@@ -17,6 +17,7 @@ import sys
 
 from helpers.errors import CourseError
 from helpers.models.tokenizer import load_tokenizer
+from helpers.nano.block_manager import BLOCK_SIZE
 from helpers.nano.connection import Connection
 from helpers.nano.engine import Engine, load_engine
 from helpers.nano.parallel import ParallelModel
@@ -42,7 +43,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--enable-chunked-prefill", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--enable-prefix-caching", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--kv-cache-dtype", choices=("f32", "int8"), default="f32")
-    parser.add_argument("--block-size", type=int, default=16, help="tokens in a block")
+    parser.add_argument("--block-size", type=int, default=BLOCK_SIZE, help="tokens in a block")
     parser.add_argument("--num-blocks", type=int, help="of the KV cache (default: all sequences at full length)")
     parser.add_argument("--tensor-parallel-size", type=int, default=1, help="processes that share each layer")
     parser.add_argument("--speculation", choices=SPECULATIONS, default="none")
@@ -97,6 +98,8 @@ async def serve(options: argparse.Namespace) -> None:
         loop.add_signal_handler(number, told_to_stop.set)
     service = Service(engine, tokenizer, options.model, engine.scheduler.config.max_model_len)
     server = await loop.create_server(lambda: Connection(service), options.host, options.port, backlog=BACKLOG)
+    sys.stdout.write(f"nano serves {options.model} at http://{options.host}:{server.sockets[0].getsockname()[1]}/v1\n")
+    sys.stdout.flush()
     gc.freeze()
     sys.setswitchinterval(SWITCH_S)
     stop = asyncio.ensure_future(told_to_stop.wait())

@@ -125,6 +125,8 @@ class Trace:
             times_s: the times of StepRecord by their names.
         """
         step = scheduled.step
+        # A table changes once a block; equal ones are kept once.
+        known = {work.blocks: work.blocks for work in self.records[-1].work} if self.records else {}
         work = []
         for item, table, before in zip(step.work, scheduled.tables, scheduled.outputs, strict=True):
             request = item.request
@@ -140,7 +142,7 @@ class Trace:
                     generated=generated,
                     prefill=item.prefill,
                     padding=item.padding,
-                    blocks=table,
+                    blocks=known.get(table, table),
                 )
             )
         self.records.append(

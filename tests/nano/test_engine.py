@@ -14,8 +14,7 @@ from helpers.models.tokenizer import load_tokenizer
 from helpers.nano.batch import Batch, Piece
 from helpers.nano.block_manager import BlockManager
 from helpers.nano.engine import Engine, load_engine
-from helpers.nano.kv_cache import KvCache
-from helpers.nano.model import Forward, Model
+from helpers.nano.model import Model
 from helpers.nano.request import Draft, Request, SamplingOptions
 from helpers.nano.scheduler import Scheduler, SchedulerConfig
 from helpers.nano.static_scheduler import StaticScheduler
@@ -206,27 +205,21 @@ def test_cancelling_gives_the_blocks_back_at_once() -> None:
     engine.add_request(PROMPTS[3], request_id="leaving")  # the id is free again
 
 
-class Overflowing(Model):
-    """Gives one token of the vocabulary a state that is no number, as an overflow would."""
-
-    POISON = 60
-
-    def forward(self, batch: Batch, cache: KvCache, feature_layers: Sequence[int] = ()) -> Forward:
-        with np.errstate(invalid="ignore"):
-            return super().forward(batch, cache, feature_layers)
+POISON = 60
+"""A token whose embedding is made no number, as an overflow would."""
 
 
 @pytest.mark.parametrize("precision", ["f32", "int8"])
 def test_logits_that_are_no_numbers_fail_one_request_alone(precision: str) -> None:
     llama = make_tiny()
-    llama.embedding[Overflowing.POISON] = np.nan
-    clean = [[token for token in prompt if token != Overflowing.POISON] for prompt in PROMPTS]
+    llama.embedding[POISON] = np.nan
+    clean = [[token for token in prompt if token != POISON] for prompt in PROMPTS]
     reference = make(model=Model(llama), precision=precision)
     expected = [reference.add_request(prompt, max_tokens=6) for prompt in clean]
     run(reference)
-    engine = make(model=Overflowing(llama), precision=precision, blocks=40)
+    engine = make(model=Model(llama), precision=precision, blocks=40)
     requests = [engine.add_request(prompt, max_tokens=6) for prompt in clean[:3]]
-    bad = engine.add_request([1, 2, 3, 4, 5, 6, 7, 8, Overflowing.POISON, 9], max_tokens=6)
+    bad = engine.add_request([1, 2, 3, 4, 5, 6, 7, 8, POISON, 9], max_tokens=6)
     requests += [engine.add_request(prompt, max_tokens=6) for prompt in clean[3:]]
     failed = [
         output for _ in range(60) if engine.has_work for output in engine.step() if output.finish_reason == "error"
@@ -237,7 +230,7 @@ def test_logits_that_are_no_numbers_fail_one_request_alone(precision: str) -> No
     # Its blocks went to others, whose tokens show that nothing was left in them.
     assert [request.output_ids for request in requests] == [request.output_ids for request in expected]
     with pytest.raises(EngineFailed, match="no finite numbers"):
-        list(engine.stream(engine.add_request([Overflowing.POISON], max_tokens=2)))
+        list(engine.stream(engine.add_request([POISON], max_tokens=2)))
 
 
 @pytest.mark.parametrize(
@@ -310,7 +303,7 @@ def test_the_course_model_answers_as_its_reference_does() -> None:
     tokenizer, llama = load_tokenizer("course"), load_llama("course")
     questions = ["What is a KV cache?", "Count from 1 to 20.", "Tell me a story about a fox.", "What is TTFT?"]
     prompts = [tokenizer.encode(tokenizer.render_chat([{"role": "user", "content": text}])) for text in questions]
-    engine = load_engine("course", max_num_batched_tokens=32, num_blocks=16, max_model_len=160)
+    engine = load_engine("course", max_num_batched_tokens=32, num_blocks=32, max_model_len=160)
     requests = [engine.add_request(prompt, max_tokens=24) for prompt in prompts for _ in range(4)]
     run(engine)
     assert engine.counters.preemptions > 0
