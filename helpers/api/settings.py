@@ -6,6 +6,7 @@ api_key_variable = "SPARK_KEY"          [timeouts]
                                         first_token_s = 60
 """
 
+import math
 import os
 import re
 import tomllib
@@ -19,6 +20,12 @@ from helpers.errors import MissingError, UsageError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What an upstream or a key may be called: it stands in logs, metrics and answers."""
+
+MAY_BE_ZERO = {
+    *("max_waiting", "max_waiting_s", "affinity_slack", "drain_s"),
+    *("requests_per_minute", "tokens_per_minute", "key_in_flight"),
+}
+"""Where 0 means none, or no limit; anywhere else it would mean that nothing is ever served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,26 +152,55 @@ def read_settings_file(path: Path, environment: Mapping[str, str] | None = None)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML", str(error), "") from error
     _known(path, "the file", table, ("upstreams", "aliases", "limits", "timeouts", "database"))
-    found: dict[str, Any] = {name: table[name] for name in ("aliases", "database") if name in table}
-    for section, kind in (("limits", Limits), ("timeouts", Timeouts)):
-        values = table.get(section, {})
-        _known(path, f"[{section}]", values, [f.name for f in fields(kind)])
-        for name, value in values.items():
-            if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
-                raise UsageError(f"{name} in {path} must be a number of at least 0", f"it is {value!r}", "")
-        found[section] = kind(**values)
-    found["upstreams"] = tuple(
-        _upstream(path, name, table["upstreams"][name], environment) for name in table.get("upstreams", {})
-    )
+    upstreams, aliases = (_table(path, name, table) for name in ("upstreams", "aliases"))
+    found: dict[str, Any] = {
+        "upstreams": tuple(_upstream(path, name, _table(path, name, upstreams), environment) for name in upstreams),
+        "aliases": {alias: _text(path, alias, model) for alias, model in aliases.items()},
+        "limits": Limits(**_numbers(path, "limits", table, Limits)),
+        "timeouts": Timeouts(**_numbers(path, "timeouts", table, Timeouts)),
+    }
+    if "database" in table:
+        found["database"] = _text(path, "database", table["database"])
     return found
+
+
+def _numbers(path: Path, section: str, table: dict[str, Any], kind: type[Limits | Timeouts]) -> dict[str, Any]:
+    values = _table(path, section, table)
+    types = {f.name: f.type for f in fields(kind)}
+    _known(path, f"[{section}]", values, types)
+    for name, value in values.items():
+        whole = types[name] is int
+        fits = type(value) in ((int,) if whole else (int, float)) and 0 <= value < math.inf
+        if not fits or (value == 0 and name not in MAY_BE_ZERO):
+            bound = "at least 0" if name in MAY_BE_ZERO else "more than 0"
+            wanted = f"a {'whole ' if whole else ''}number, {bound}"
+            raise UsageError(f"{name} in {path} must be {wanted}", f"it is {value!r}", "")
+    return values
+
+
+def _table(path: Path, name: str, within: dict[str, Any]) -> dict[str, Any]:
+    value = within.get(name, {})
+    if not isinstance(value, dict):
+        raise UsageError(f"{name} in {path} must be a table", f"it is {value!r}", "see deploy/gateway.toml")
+    return value
+
+
+def _text(path: Path, name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{name} in {path} must be a text", f"it is {value!r}", "")
+    return value
 
 
 def _upstream(path: Path, name: str, values: dict[str, Any], environment: Mapping[str, str]) -> UpstreamSettings:
     _known(path, f"[upstreams.{name}]", values, ("urls", "api_key_variable"))
-    variable = values.get("api_key_variable", "")
+    urls = values.get("urls", [])
+    if not isinstance(urls, list):
+        raise UsageError(f"urls of {name} in {path} must be a list", f"it is {urls!r}", 'write urls = ["http://..."]')
+    variable = _text(path, "api_key_variable", values.get("api_key_variable", ""))
     if variable and variable not in environment:
         raise MissingError(f"{variable} is not set", f"{path} takes the key of upstream {name} from it", "")
-    return UpstreamSettings(name, tuple(values.get("urls", ())), environment[variable] if variable else "")
+    api_key = environment[variable] if variable else ""
+    return UpstreamSettings(name, tuple(_text(path, "urls", url) for url in urls), api_key)
 
 
 def _known(path: Path, where: str, values: Mapping[str, Any], names: Iterable[str]) -> None:

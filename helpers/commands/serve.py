@@ -47,7 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     keys = parser.add_mutually_exclusive_group()
     keys.add_argument("--keys", action="store_true", help="require a key (the default as soon as there is one)")
     keys.add_argument("--no-keys", action="store_true", help="require none, on loopback only")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML: upstreams, aliases, limits, time-outs")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="TOML: upstreams, aliases, limits, time-outs; deploy/gateway.toml is one",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object when it listens")
     parser.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)
 
