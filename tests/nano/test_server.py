@@ -45,6 +45,14 @@ def is_idle(server: Server) -> bool:
     return values["requests_running"] == values["requests_waiting"] == values["kv_cache_usage"] == 0
 
 
+def has_ended(server: Server) -> bool:
+    try:
+        server.require_running()
+    except EngineFailed:
+        return True
+    return False
+
+
 def raw_request(path: str, body: Any) -> bytes:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (path.encode(), len(data), data)
