@@ -283,12 +283,12 @@ page = helpers.GatewayProcess(*arguments, ui=True).start()
 print(f"open {page.root} and press Speed under an answer; the next cell ends it")
 
 # %% [markdown] id="tour-text"
-# Now a browser judges it, with the mock server behind the page: 120 tokens, one every 20 ms. *What will your button
+# Now a browser judges it, with the mock server behind the page: 300 tokens, one every 20 ms. *What will your button
 # say?* If you have a page of your own, give `helpers.tour` its URL and its `helpers.Selectors` instead.
 
 # %% id="tour"
 page.stop()
-tokens = 120
+tokens = 300
 mock = helpers.MockServer(ttft_s=0.1, gap_s=0.02, output_tokens=tokens).start()
 arguments = ["--upstream", f"mock={mock.url}", "--no-keys", "--database", f"sqlite:///{run_dir / 'tour.sqlite'}"]
 try:

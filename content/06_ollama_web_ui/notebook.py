@@ -263,7 +263,7 @@ print(f"open {page.root}")
 
 # %% id="tour"
 page.stop()
-tokens = 120
+tokens = 300
 mock = helpers.MockServer(ttft_s=0.1, gap_s=0.02, output_tokens=tokens).start()
 arguments = ["--upstream", f"mock={mock.url}", "--no-keys", "--database", f"sqlite:///{run_dir / 'tour.sqlite'}"]
 try:

@@ -20,6 +20,9 @@ STEP_LIMIT_MS = 120_000
 """For one step; only a machine that is very busy comes near it."""
 
 SAMPLE_EVERY_S = 0.05
+STOP_ATTEMPTS = 3
+"""On a busy machine an answer may have ended before the browser has seen its first word."""
+
 QUIET_S, LONG_QUIET_S = 1.5, 8.0
 """An answer that has not grown for so long has ended: when nothing can be stopped any more, and in any case."""
 
@@ -157,9 +160,12 @@ class _Visit:
             sleep(SAMPLE_EVERY_S)
 
     def stop_one(self) -> dict[str, int]:
-        self.send("Tell me more.")
-        self.watch(lambda _: None, enough=20)
-        self._page.click(self._selectors.stop)
+        for _ in range(STOP_ATTEMPTS):
+            self.send("Tell me more.")
+            self.watch(lambda _: None, enough=1)
+            if self._page.is_visible(self._selectors.stop):
+                self._page.eval_on_selector(self._selectors.stop, "button => button.click()")
+                break
         self.watch(lambda _: None)
         at_stop = len(self.last_answer())
         sleep(QUIET_S)
