@@ -1,7 +1,7 @@
 """Prompts in three classes of predictability, for speculation: how well can a small draft guess what follows?
 
-The free class is meant to be sampled at temperature 1: at temperature 0 even a story is one fixed text that a draft
-trained on the target's words can guess. The prompts are in prompts.toml.
+The free class is meant to be sampled at temperature 1: at temperature 0 even a story is one fixed text, most of whose
+words a draft trained on the target's words can guess. The prompts are in prompts.toml.
 """
 
 import tomllib
@@ -20,7 +20,7 @@ def prompt_class(name: str) -> list[str]:
     """The prompts of a class.
 
     Args:
-        name: predictable (counting, lists, explanations), semi (JSON, explanations) or free (stories).
+        name: predictable (counting, lists, explanations), semi (JSON, stories) or free (stories).
 
     Raises:
         UsageError: no such class.

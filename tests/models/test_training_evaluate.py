@@ -29,7 +29,8 @@ def refuse(messages: Messages, *, temperature: float, max_tokens: int, seed: int
 def test_a_model_that_knows_nothing_reaches_nothing(tiny_model: Path) -> None:
     qualities, misses = judge(refuse, load_tokenizer(str(tiny_model)), share=0.05)
     assert [quality.value for quality in qualities] == [0.0] * len(qualities)
-    assert len(misses) == qualities[-1].trials
+    assert len(misses) == sum(quality.trials for quality in qualities[:-1])
+    assert qualities[-1].trials == sum(quality.trials for quality in qualities[:-1] if quality.bar is not None)
     assert not any(quality.holds for quality in qualities if quality.bar is not None)
 
 

@@ -193,7 +193,8 @@ def judge(
         share: of each bar's trials that is run, 0 to 1.
 
     Returns:
-        The measured shares, with one more for answers that ended by themselves, and a line for each miss.
+        The measured shares, with one more for answers that ended by themselves (to trials of bars that have to be
+        reached), and a line for each miss.
     """
     bars = make_bars(tokenizer)
     qualities, misses, ended = [], [], []
@@ -205,11 +206,13 @@ def judge(
             answer = ask(trial.messages, temperature=0.0, max_tokens=trial.max_tokens, seed=0)
             good = trial.accept(answer.text)
             held += good
-            ended.append(answer.finish_reason == "stop")
+            if bar.share is not None:
+                ended.append(answer.finish_reason == "stop")
             if not good:
                 misses.append(f"{key}\t{trial.subject}\t{trial.messages[-1]['content'][-200:]!r}\t{answer.text!r}")
         qualities.append(Quality(bar.name, held / len(trials), bar.share, len(trials)))
-    qualities.append(Quality("answers that end by themselves", sum(ended) / len(ended), 0.99, len(ended)))
+    if ended:
+        qualities.append(Quality("answers that end by themselves", sum(ended) / len(ended), 0.99, len(ended)))
     return qualities, misses
 
 

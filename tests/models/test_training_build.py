@@ -1,0 +1,53 @@
+"""The whole training on a handful of steps, where torch is installed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer
+
+from helpers.models.card import COURSE, read_card
+from helpers.models.checkpoint import read_config
+
+torch = pytest.importorskip("torch", reason="torch is needed for training only")
+
+from helpers.models.training.build import DRAFT_SEED, SHIPPED_PLAN, Plan, build  # noqa: E402
+from helpers.models.training.network import DRAFT  # noqa: E402
+from helpers.models.training.train import Run, Stage, train  # noqa: E402
+
+TINY = (Stage(2, 2, 128, 20, 1.0, 0.5), Stage(1, 1, 256, 60, 0.5, 0.0))
+PLAN = Plan(TINY, TINY, TINY, compile_network=False, share=0.01, prompts=1)
+
+
+def test_a_tiny_training_ends_with_a_card_and_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    build(tmp_path, PLAN)
+    card = read_card(tmp_path)
+    assert card.changed == ()
+    assert card.training["target"]["steps"] == 3
+    assert card.training["draft"]["steps"] == 6
+    shipped = read_card()
+    assert {quality.name for quality in card.quality} == {quality.name for quality in shipped.quality}
+    assert {quality.bar for quality in card.quality} == {quality.bar for quality in shipped.quality}
+    for part in ("target", "draft"):
+        assert read_config(tmp_path / part) == read_config(COURSE / part)
+        ours, theirs = (folder / part / "tokenizer.json" for folder in (tmp_path, COURSE))
+        assert ours.read_bytes() == theirs.read_bytes()
+    build(tmp_path, PLAN)
+    again = json.loads((tmp_path / "card.json").read_text(encoding="utf-8"))
+    assert again["digests"] == card.digests
+
+
+def test_two_trainings_with_the_same_seeds_give_the_same_weights(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    backend = Tokenizer.from_file(str(COURSE / "draft" / "tokenizer.json"))
+    first, second = (
+        train(Run("draft", DRAFT, TINY, DRAFT_SEED, tmp_path / name), backend, compile_network=False)
+        for name in ("one", "two")
+    )
+    assert all(torch.equal(values, second[name]) for name, values in first.items())
+
+
+def test_the_shipped_card_tells_the_steps_of_the_shipped_plan() -> None:
+    training = read_card().training
+    assert training["target"]["steps"] == sum(stage.steps for stage in SHIPPED_PLAN.target)
+    assert training["draft"]["steps"] == sum(stage.steps for stage in (*SHIPPED_PLAN.draft, *SHIPPED_PLAN.distillation))
