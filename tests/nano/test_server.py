@@ -26,7 +26,8 @@ MESSAGES: list[Any] = [{"role": "user", "content": QUESTION}]
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with helpers.launch("nano", max_num_seqs=2, max_model_len=512, extra={"num_blocks": 128, "block_size": 8}) as running:
+    blocks = {"num_blocks": 128, "block_size": 8}
+    with helpers.launch("nano", max_num_seqs=2, max_model_len=512, extra=blocks) as running:
         yield running
 
 
@@ -302,5 +303,6 @@ def test_a_killed_server_is_told_in_the_middle_of_a_stream() -> None:
         stream = server.stream(QUESTION, max_tokens=4000, ignore_eos=True)
         next(stream)
         os.kill(server.pid, signal.SIGKILL)
+        assert until(lambda: has_ended(server), 30)
         with pytest.raises(EngineFailed, match="nano ended by SIGKILL"):
             list(stream)
