@@ -331,7 +331,7 @@ helpers.plot_timeline(tight.trace.records, "Too little memory: who gave way")
 # ### Fewer bytes a token
 # The other way to fit more: keep each key and value in one byte, with a scale for each token and head. That changes
 # the numbers a little; does it change the *model*? Let it write some text, then ask how surprised it is by its own
-# words (the *loss*), with either cache. **Guess: by how many per cent does the loss rise?**
+# words (the *loss*), with either cache. **Guess: by how many per cent does the loss change?**
 
 # %% id="guess-int8"
 guess = None
@@ -367,7 +367,7 @@ losses = {
 byte_counts = {precision: nano_model.make_cache(1, 16, precision).bytes_per_token for precision in losses}
 
 # %% id="int8-read"
-print(beside(guess, 100 * (losses["int8"] / losses["f32"] - 1), "% more loss"))
+print(f"the loss changes by {losses['int8'] / losses['f32'] - 1:+.3%}, guessed {guess} %")
 kv_table = helpers.table(
     [
         {"KV cache": precision, "bytes a token": byte_counts[precision], "loss, nats a token": f"{loss:.4f}"}
@@ -538,6 +538,8 @@ for one in servers.values():
 # %% id="slots-read"
 interval = seats.ratio("eight seats")
 print(beside(guess, interval.estimate, f"times (interval {interval.low:.2f} to {interval.high:.2f})"))
+if interval.contains(1):
+    print("that is no difference shown: the machine was busy, or these eight users were too few")
 waits = {run.label: run.metrics.ttft_s.p50 * 1000 for run in seats.runs}
 print(f"TTFT p50: one seat {waits['one seat']:.0f} ms, eight seats {waits['eight seats']:.0f} ms")
 helpers.timeline(seats.runs[0].repeats[0], "One seat: eight users in a queue")
