@@ -2,7 +2,7 @@
 
 Nothing of the course needs this package to run; torch is imported only when training starts.
 
-    python -m helpers.models.training OUT                     train all again into OUT (1.5 hours on two cores)
+    python -m helpers.models.training OUT                     train all again into OUT (under two hours on two cores)
     python -m helpers.models.training OUT --new-tokenizer     with a tokenizer trained on the corpus as it is now
 """
 
