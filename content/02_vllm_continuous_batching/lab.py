@@ -415,7 +415,7 @@ def my_engine(blocks: Any) -> Engine:
 
 def static_engine() -> Engine:
     """nano with static batching."""
-    return load_engine(loaded=shared_model, batching="static", max_num_seqs=SEATS, max_model_len=256, num_blocks=128)
+    return load_engine(loaded=shared_model, batching="static", max_num_seqs=SEATS, max_model_len=256, block_size=16)
 
 
 # %% id="race"
@@ -720,7 +720,7 @@ helpers.check("ex13-best-load", best_load)
 # %% id="serve"
 guess = None
 spark_or_more = helpers.choose_profile(helpers.read_hardware()) != "laptop"
-own_model = "qwen3-8b" if spark_or_more and model == "course" else model
+own_model = "llama-3.1-8b" if spark_or_more and model == "course" else model
 not_run = ""
 try:
     server = helpers.launch("vllm" if engine == "auto" else engine, own_model, max_num_seqs=16)

@@ -96,7 +96,7 @@ nano_model = load_model("course")
 def make_engine(batching: str = "continuous", **options: Any) -> Engine:
     """nano with 8 seats, and room for 256 tokens a request."""
     options = {"max_num_seqs": SEATS, "max_num_batched_tokens": 256, "prefix_caching": False, **options}
-    return load_engine(loaded=nano_model, batching=batching, **{"max_model_len": 256, **options})
+    return load_engine(loaded=nano_model, batching=batching, **{"max_model_len": 256, "block_size": 16, **options})
 
 
 # %% id="standings"
@@ -289,7 +289,7 @@ def empty_share(lap: helpers.Lap, block_size: int) -> float:
     return 1 - sum(held) / sum(-(-tokens // block_size) * block_size for tokens in held)
 
 
-sizes = {1: "a token a block", 8: "", 16: "vLLM's and nano's", 64: "", 256: "one piece of the longest sequence"}
+sizes = {1: "a token a block", 8: "", 16: "here, and vLLM's", 64: "", 256: "one piece of the longest sequence"}
 print(beside(guess, 100 * empty_share(laps["continuous"], 256), "% empty"))
 waste_table = helpers.table(
     [
@@ -470,7 +470,7 @@ folders: list[Path] = []
 loads = [1, 4, 16] if quick else [1, 2, 4, 8, 16, 32, 64]
 
 # %% id="served"
-own_model = "qwen3-8b" if profile != "laptop" and model == "course" else model
+own_model = "llama-3.1-8b" if profile != "laptop" and model == "course" else model
 server = helpers.launch(engine, own_model, max_num_seqs=16)
 sweep, gauges = measure_load(server, loads, "load")
 by_load = {run.concurrency: run for run in sweep.runs}
@@ -686,7 +686,13 @@ helpers.table(option_rows) if option_rows else print("not-run: needs quick = Fal
 # %% id="decode-steps"
 def decode_point(name: str, loaded: Any, batch: int, prompt_tokens: int = 16) -> helpers.StepPoint:
     """The median decode step of nano with this many sequences."""
-    options = {"max_num_seqs": batch, "max_num_batched_tokens": 2048, "max_model_len": 1024, "num_blocks": 512}
+    options = {
+        "max_num_seqs": batch,
+        "max_num_batched_tokens": 2048,
+        "max_model_len": 1024,
+        "num_blocks": 512,
+        "block_size": 16,
+    }
     tested = load_engine(loaded=loaded, prefix_caching=False, **options)
     load = helpers.mixed_load(batch, prompt_tokens=(prompt_tokens, prompt_tokens), output_tokens=(8, 8), seed=seed)
     lap = helpers.race({"nano": tested}, load)["nano"]

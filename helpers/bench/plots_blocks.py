@@ -14,6 +14,9 @@ COLUMNS = 32
 """Blocks in a row of the block map."""
 
 MOST_ROWS = 40
+MOST_NAMED = 8
+"""Entries of the block map's legend that fit beside each other."""
+
 CELL_PX = 19
 SHARED_INK = "#4b4f57"
 PARTLY_FILLED = 0.45
@@ -60,6 +63,9 @@ def plot_blocks(trace: Steps, step: int | None = None, title: str = "") -> go.Fi
         these = [block for block, names in shared.items() if len(names) == users]
         _add_blocks(figure, f"shared by {users}", these, look, f"shared by {users} requests", text=f"×{users}")
     rows = -(-count // COLUMNS)
+    if len(figure.data) > MOST_NAMED:
+        # The numbers in the blocks say it too; a longer legend would cover the words above it.
+        figure.for_each_trace(lambda part: part.update(showlegend=not (part.name or "").startswith("request ")))
     figure.update_layout(showlegend=True, margin_t=92, legend={"itemsizing": "constant", "font": {"size": 11}})
     figure.update_xaxes(
         title=f"Place in the row; a row is {COLUMNS} of {record['blocks']:,} blocks",
