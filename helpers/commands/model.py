@@ -10,7 +10,7 @@ from helpers.config import ROOT
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--rebuild", action="store_true", help="train it again (under two hours on two cores; needs torch)")
+    parser.add_argument("--rebuild", action="store_true", help="train it again (two hours on two cores; needs torch)")
     parser.add_argument(
         "--out",
         type=Path,
