@@ -50,9 +50,9 @@ WATCH = """() => {
   const seen = (window.seen = []), frames = (window.frames = []);
   let last = 0, length = 0;
   const look = (now) => {
-    const words = document.querySelector(".message.assistant:last-child .words, .turn:last-child .assistant .words");
-    const latest = [...document.querySelectorAll(".message.assistant .words")].pop();
-    const text = (latest ?? words)?.textContent.trim() ?? "";
+    const latest = [...document.querySelectorAll(".message.assistant")].pop();
+    const fresh = latest && latest.dataset.id !== window.idBefore;
+    const text = fresh ? latest.querySelector(".words").textContent.trim() : "";
     if (window.watching && last) frames.push(now - last);
     last = now;
     if (window.watching && text.length !== length) {
@@ -67,12 +67,13 @@ WATCH = """() => {
 
 SEND = """text => {
   window.watching = true;
-  window.answersBefore = document.querySelectorAll(".message.assistant").length;
+  // By its number, not by their count: a long conversation shows only its end.
+  const latest = () => [...document.querySelectorAll(".message.assistant")].pop();
+  const before = (window.idBefore = latest()?.dataset.id);
   courseUi.put(text);
   window.sentAt = performance.timeOrigin + performance.now();
   new MutationObserver((_, observer) => {
-    const answers = document.querySelectorAll(".message.assistant .words");
-    if (answers.length > window.answersBefore && answers[answers.length - 1].textContent.trim()) {
+    if (latest()?.dataset.id !== before && latest()?.querySelector(".words").textContent.trim()) {
       window.firstAt = performance.timeOrigin + performance.now();
       observer.disconnect();
     }
