@@ -94,10 +94,12 @@ def test_who_arrived_last_gives_its_blocks_to_who_came_before() -> None:
     early.stop_ids = late.stop_ids = frozenset()
     model.step()
     model.step()
+    newest = add(model, "newest", [1], 1)
     step = model.step()
     assert step.preempted == (late,)
     assert (late.status, late.blocks, late.computed, late.preemptions) == (Status.WAITING, [], 0, 1)
     assert len(late.ids) == 5  # what was generated is kept
+    assert list(model.scheduler.waiting) == [late, newest]  # its place is kept too
     run(model)
     assert model.scheduler.counters.preemptions == 1
 
