@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from helpers.engines import registry
+from helpers.engines import catalog, registry
 from helpers.errors import UsageError
 from tests.engines.flags import command, commands
 from tests.engines.planning import plan
@@ -299,7 +299,7 @@ def test_a_plan_is_a_pure_value(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("subprocess.Popen", never)
     monkeypatch.setattr("socket.socket.connect", never)
-    for engine in registry.MODULES:
+    for engine in catalog.engines():
         assert plan(engine, container=True) == plan(engine, container=True)
 
 
