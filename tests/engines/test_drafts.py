@@ -28,5 +28,5 @@ def test_models_of_the_course(model: str, speculation: str, draft: str) -> None:
 def test_engines_that_need_a_draft_in_their_own_form() -> None:
     vllm, sglang = (known_draft(engine, "llama-3.1-8b", "eagle3") for engine in ("vllm", "sglang"))
     assert vllm != sglang
-    with pytest.raises(UsageError, match="no eagle3 draft of llama-3.1-8b is known"):
+    with pytest.raises(UsageError, match=r"no eagle3 draft of llama-3\.1-8b is known"):
         known_draft("llama.cpp", "llama-3.1-8b", "eagle3")
