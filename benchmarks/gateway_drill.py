@@ -41,7 +41,7 @@ from tests.api.fuzzing import Exchanged, ask_as_described, is_own_failure, post_
 from tests.api.test_ollama import engine
 from tests.api.upstreams import upstream
 
-RANDOM, EXAMPLES, IDLE, LEAVING, PARTS = 100_000, 200, 2_000, 1_000, 10
+RANDOM, EXAMPLES, IDLE, LEAVING, PARTS = 100_000, 100, 2_000, 1_000, 10
 MOST_GROWTH = 1.10
 SETTLED_WITHIN_S = 10.0
 SPARE_FILES = 16
