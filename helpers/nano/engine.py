@@ -134,8 +134,7 @@ class Engine:
         Returns:
             False if there is none of this id that has not ended.
         """
-        request = self._requests.get(request_id)
-        if request is None:
+        if (request := self._requests.get(request_id)) is None:
             return False
         self.scheduler.cancel(request)
         self._forget(request)
@@ -159,9 +158,8 @@ class Engine:
         outputs = self._take(step, pieces, forward.logits)
         sampled_s = time.perf_counter()
         self._propose(step, forward.features)
-        for output in outputs:
-            if output.finish_reason is not None:
-                self._forget(output.request)
+        for request in [output.request for output in outputs if output.finish_reason is not None]:
+            self._forget(request)
         if scheduled is not None and self.trace is not None:
             times_s = {
                 "started_s": started_s,
@@ -274,8 +272,7 @@ def load_engine(
     """
     if batching not in SCHEDULERS:
         raise UsageError(f"batching cannot be {batching!r}", f"it is one of {', '.join(SCHEDULERS)}")
-    if loaded is None:
-        loaded = load_model(model)
+    loaded = load_model(model) if loaded is None else loaded
     trained = loaded.config.context_length
     if max_model_len is not None and max_model_len > trained:
         raise UsageError(f"max_model_len cannot be {max_model_len}", f"the model was trained for {trained} positions")
