@@ -29,9 +29,9 @@ def test_a_tiny_training_ends_with_a_card_and_goes_on_where_it_was_stopped(tmp_p
     assert card.changed == ()
     assert card.training["target"]["steps"] == 3
     assert card.training["draft"]["steps"] == 6
-    shipped = read_card()
-    assert {quality.name for quality in card.quality} == {quality.name for quality in shipped.quality}
-    assert {quality.bar for quality in card.quality} == {quality.bar for quality in shipped.quality}
+    # The head is measured in an engine: benchmarks/speculation.py puts its figures on the card.
+    shipped = {(quality.name, quality.bar) for quality in read_card().quality if not quality.name.startswith("EAGLE")}
+    assert {(quality.name, quality.bar) for quality in card.quality} == shipped
     for part in ("target", "draft"):
         assert read_config(tmp_path / part) == read_config(COURSE / part)
         ours, theirs = (folder / part / "tokenizer.json" for folder in (tmp_path, COURSE))
