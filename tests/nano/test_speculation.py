@@ -19,7 +19,7 @@ from tests.models.head import make_head
 METHODS = {"ngram": "", "draft": "draft", "eagle3": "head"}
 PROMPTS = [[5, 9, 40, 70, 100], [200, 31, 8, 8, 15, 60, 61, 62, 63] * 3, [77] * 20, [1, 300, 2, 12], [5, 9] * 9, [8]]
 LIMIT_8 = 26.1  # the 0.999 quantile of chi-square with 8 degrees of freedom
-SAMPLED = 800
+SAMPLED = 600
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,9 @@ def test_sampled_answers_are_distributed_as_the_models_own(models: Path, method:
         for number in range(SAMPLED)
     ]
     engine.run_until_done()
-    assert engine.counters.accepted_tokens > 0
+    assert engine.counters.drafts > 0
+    # A random head hardly ever proposes one of three likely tokens: with it, all is drawn again after a rejection.
+    assert (engine.counters.accepted_tokens > 0) or method == "eagle3"
     # The first token comes from the prefill; the two behind it were proposed and verified.
     found = Counter(tuple(request.output_ids[1:3]) for request in requests if request.output_ids[0] == first)
     total = sum(found.values())
