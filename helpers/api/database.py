@@ -230,7 +230,11 @@ def open_engine(text: str, tables: MetaData) -> Engine:
 def _make_private_file(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        # Only a new file: to close a descriptor of one that this process has open would drop SQLite's locks on it, and
+        # another process could then remove the log that is still being written.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return
     except OSError as error:
         raise MissingError(f"cannot write {path}", error.strerror or "", "check --database") from error
 

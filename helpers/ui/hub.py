@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any
 
 import orjson
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp
 
 from helpers.client.answers import Answer, read_events
@@ -25,7 +26,7 @@ from helpers.ui.store import Store
 SAVE_EVERY_S = 2.0
 """A gateway that is killed loses at most this much of an answer."""
 
-UNFINISHED = "The gateway was stopped while this was written. Try again."
+UNFINISHED = "The end of this could not be kept: the gateway was stopped, or its database failed. Try again."
 logger = logging.getLogger("gateway")
 
 
@@ -146,9 +147,13 @@ class Hub:
             state, error = "failed", advise("The gateway failed; its log says why")
         live.record.done_s = perf_counter() - live.zero_s
         live.version += 1
-        await asyncio.shield(asyncio.to_thread(self.store.change_message, live.snapshot(state, error)))
-        self.live.pop(live.message.id, None)
-        self.touch(conversation)
+        try:
+            await asyncio.shield(asyncio.to_thread(self.store.change_message, live.snapshot(state, error)))
+        except SQLAlchemyError:
+            logger.exception("an answer for the chat page could not be kept")
+        finally:
+            self.live.pop(live.message.id, None)
+            self.touch(conversation)
 
     async def _stream(self, live: LiveAnswer, key: str, body: dict[str, Any]) -> None:
         saved_s = live.zero_s = perf_counter()

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from starlette.types import Receive, Send
 
 from helpers.ui.hub import Hub, request_body
@@ -121,6 +122,18 @@ def test_an_answer_that_nobody_writes_any_more_was_interrupted(store: Store) -> 
     settled = hub.settled(Message(7, "c", "assistant", "Half", state="writing"))
     assert settled.state == "failed"
     assert "Try again" in settled.error
+
+
+def test_a_database_that_fails_ends_the_answer_all_the_same(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(message: Message) -> None:
+        raise OperationalError("UPDATE", {}, Exception("database or disk is full"))
+
+    monkeypatch.setattr(store, "change_message", fail)
+    (_, answer), _ = ask(store, good)
+    assert answer.state == "writing"
+    assert "could not be kept" in Hub(Application(good), store).settled(answer).error
 
 
 def test_a_lane_is_told_its_own_answers_only_and_no_empty_ones() -> None:

@@ -1,9 +1,13 @@
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from helpers.api.database import Database
+from helpers.config import ROOT
 from helpers.ui.records import BUILT_IN, Conversation, Message, Preset, first_title
 from helpers.ui.store import Store
 
@@ -96,3 +100,23 @@ def test_titles_are_one_line_cut_at_a_word() -> None:
     assert first_title("word " * 40).endswith("word …")
     assert len(first_title("word " * 40)) <= 62
     assert first_title(" ") == "New conversation"
+
+
+def test_a_second_database_and_another_process_take_nothing_away_from_the_first(tmp_path: Path) -> None:
+    # Closing any descriptor of an SQLite file drops all of the process's locks on it; another process may then take
+    # itself for the last one, and remove the log that this one still writes.
+    url = f"sqlite:///{tmp_path / 'both.sqlite'}"
+    gateway = Database(url)
+    gateway.add_key("before")
+    store = Store(url)
+    kept = add(store)
+    code = f"from helpers.api.database import Database; d = Database({url!r}); d.add_key('other'); d.close()"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    gateway.add_key("after")
+    store.add_messages([Message(0, kept.id, "user", "words")])
+    assert {key.name for key in gateway.valid_keys()} == {"before", "other", "after"}
+    assert [message.text for message in store.list_messages(kept)] == ["words"]
+    third = Store(url)  # as a pool opens one more connection when two are asked at once
+    assert [message.text for message in third.list_messages(kept)] == ["words"]
+    for opened in (third, store, gateway):
+        opened.close()

@@ -1,9 +1,11 @@
 """The chat page: what the user does, and what then is shown."""
 
 import asyncio
+import logging
 from dataclasses import replace
 
 from nicegui import ui
+from sqlalchemy.exc import SQLAlchemyError
 
 from helpers.ui.advice import advise
 from helpers.ui.components.composer import Composer
@@ -21,6 +23,7 @@ from helpers.ui.session import Session, SignedOut
 
 TICK_S = 0.04
 MODELS_EVERY_S = 3.0
+logger = logging.getLogger("gateway")
 
 
 class ChatPage:
@@ -34,6 +37,7 @@ class ChatPage:
         self._models: dict[str, Model] = {}
         self._edited: Message | None = None
         self._typed_tokens = 0
+        self._sending = False
 
     async def build(self, conversation_id: str) -> None:
         """Build the page around a conversation, or a new one."""
@@ -75,15 +79,31 @@ class ChatPage:
 
     async def send(self, text: str) -> None:
         """Store the user's message and have it answered; without a model the text stays where it is."""
-        if not text.strip() or self._hub.writing(self._conversation):
+        if not text.strip() or self._sending or self._hub.writing(self._conversation):
             return
+        self._sending = True  # Enter pressed twice sends once
+        try:
+            await self._send(text)
+        finally:
+            self._sending = False
+
+    async def _send(self, text: str) -> None:
         if await self._run_command(text):
             return
         if not self._conversation.models:
             ui.notify(advise("No engine answers, so there is nobody to ask", 503), type="warning")
             return
+        try:
+            await self._keep(text)
+        except SQLAlchemyError:
+            logger.exception("a message could not be kept")
+            ui.notify("Your message could not be kept, and stays where it is. Is the disk full? The log says why.")
+            return
+        self._composer.accepted(text)
+        await self._answer()
+
+    async def _keep(self, text: str) -> None:
         store, edited = self._hub.store, self._edited
-        self._stop_editing()
         if not self._conversation.id:
             new = replace(self._conversation, title=first_title(text))
             self._conversation = await asyncio.to_thread(store.add_conversation, new)
@@ -91,8 +111,7 @@ class ChatPage:
         elif edited is not None:
             await asyncio.to_thread(store.cut_messages, self._conversation, edited.id)
         await asyncio.to_thread(store.add_messages, [Message(0, self._conversation.id, "user", text)])
-        self._composer.accepted(text)
-        await self._answer()
+        self._stop_editing()
 
     async def _answer(self) -> None:
         self._conversation = await asyncio.to_thread(self._hub.store.change_conversation, self._conversation)
