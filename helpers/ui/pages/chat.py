@@ -114,11 +114,13 @@ class ChatPage:
         self._stop_editing()
 
     async def _answer(self) -> None:
-        self._conversation = await asyncio.to_thread(self._hub.store.change_conversation, self._conversation)
         models = [self._models.get(name) for name in self._conversation.models]
         live = all(model is not None and model.live_timings for model in models)
         await self._hub.ask(self._conversation, self._session.key, {"timings_per_token": True} if live else {})
+        await self._thread.renew(self._conversation)
         ui.run_javascript("courseUi.toEnd()")
+        # What is not waited for comes last: the conversation becomes the latest of the list.
+        self._conversation = await asyncio.to_thread(self._hub.store.change_conversation, self._conversation)
 
     async def _regenerate(self, message: Message) -> None:
         """Answer again: this answer, what was answered beside it, and all that follows, goes."""
@@ -187,12 +189,13 @@ class ChatPage:
             self._timer.deactivate()
             ui.navigate.to("/sign-in")
             return
-        if await self._thread.renew(self._conversation):
-            await self._sidebar.renew(self._conversation.id)
+        changed = await self._thread.renew(self._conversation)
+        writing = self._thread.follow(self._conversation)
+        self._composer.show_writing(writing)
+        if changed:
             self._show_context()
-        else:
+        if not writing:  # the list of conversations must not keep a token waiting
             await self._sidebar.renew(self._conversation.id)
-        self._composer.show_writing(self._thread.follow(self._conversation))
 
     async def _renew_models(self) -> None:
         try:
