@@ -367,7 +367,8 @@ losses = {
 byte_counts = {precision: nano_model.make_cache(1, 16, precision).bytes_per_token for precision in losses}
 
 # %% id="int8-read"
-print(f"the loss changes by {losses['int8'] / losses['f32'] - 1:+.3%}, guessed {guess} %")
+guessed = "no guess" if guess is None else f"guessed {guess:g} %"
+print(f"the loss changes by {losses['int8'] / losses['f32'] - 1:+.3%} ({guessed})")
 kv_table = helpers.table(
     [
         {"KV cache": precision, "bytes a token": byte_counts[precision], "loss, nats a token": f"{loss:.4f}"}
@@ -526,7 +527,7 @@ guess = None
 backend = server.backend
 server.stop()
 folders.append(helpers.new_folder(run_dir, "bundle-seats"))
-asked = (helpers.unique_prompts(64, 24, seed=seed), helpers.ClosedLoop(8), 8 if quick else 32)
+asked = (helpers.unique_prompts(32, 40, seed=seed), helpers.ClosedLoop(8), 8 if quick else 32)
 room = {} if profile == "laptop" else {"max_model_len": 2048}  # both have to fit into the memory
 servers: dict[str, helpers.Server] = {}
 for name, count in {"one seat": 1, "eight seats": 8}.items():
