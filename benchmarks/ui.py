@@ -44,7 +44,8 @@ GOALS = {
     "lag p99 with a long history, ms": 150.0,
     "frame p95, ms": 50.0,
     "frame p95 with a long history, ms": 50.0,
-    "added TTFT p50, 20 chats, ms": 50.0,
+    "added TTFT p50 of chats at once, on the page, ms": 50.0,
+    "added TTFT p50 of chats at once, by the server, ms": 50.0,
 }
 """Each is a most."""
 
@@ -136,17 +137,23 @@ def measure_stream(browser: Any, url: str, mock: MockServer) -> tuple[list[float
     return lags, frames
 
 
-def measure_chats(browser: Any, url: str, count: int) -> list[float]:
-    """From sending to the first word on the page less the engine's TTFT, milliseconds, with so many pages at once."""
+def measure_chats(browser: Any, url: str, count: int) -> tuple[list[float], list[float]]:
+    """What is added to the engine's TTFT, milliseconds, with so many pages at once.
+
+    From sending to the first word on the page, which holds what this many pages cost one browser; and by the server's
+    clock, from asking the engine to its first word.
+    """
     pages = [open_page(browser, url) for _ in range(count)]
     for page in pages:
         page.evaluate(SEND, "Write something.")
     for page in pages:
         page.wait_for_function(WHOLE, polling=POLL_MS)
     added = [page.evaluate("window.firstAt - window.sentAt") - TTFT_S * 1000 for page in pages]
+    told = [page.locator(".figures").last.inner_text().split()[1:3] for page in pages]
+    served = [float(value) * (1 if unit == "ms" else 1000) - TTFT_S * 1000 for value, unit in told]
     for page in pages:
         page.context.close()
-    return added
+    return added, served
 
 
 def add_history(database: str) -> str:
@@ -175,7 +182,7 @@ def sit(quick: bool) -> dict[str, Any]:
             paints = [measure_paint(browser, gateway.root) for _ in range(repeats)]
             short = [measure_stream(browser, gateway.root, mock) for _ in range(repeats)]
             long = [measure_stream(browser, gateway.root + path, mock) for _ in range(repeats)]
-            added = measure_chats(browser, gateway.root, chats)
+            added, served = measure_chats(browser, gateway.root, chats)
     figures = {
         "first paint, s": median(paint for paint, _ in paints),
         "page, MB": median(size for _, size in paints),
@@ -183,7 +190,8 @@ def sit(quick: bool) -> dict[str, Any]:
         "lag p99 with a long history, ms": median(np.percentile(lags, 99) for lags, _ in long),
         "frame p95, ms": median(np.percentile(frames, 95) for _, frames in short),
         "frame p95 with a long history, ms": median(np.percentile(frames, 95) for _, frames in long),
-        "added TTFT p50, 20 chats, ms": median(added),
+        "added TTFT p50 of chats at once, on the page, ms": median(added),
+        "added TTFT p50 of chats at once, by the server, ms": median(served),
     }
     load_after = round(os.getloadavg()[0], 1)
     figures = {name: float(value) for name, value in figures.items()}

@@ -106,7 +106,8 @@ class MessageView:
                 self._last.set_content(html)
                 self._last = ui.html("", sanitize=False)
         self._blocks = len(self._growing.finished)
-        self._last.set_content(last)
+        # Past Vue, which would go through the whole page for every token; what is finished goes the usual way.
+        ui.run_javascript(f"courseUi.live({self._last.id}, {json.dumps(last)})")
         self._show_thinking(live.thinking)
         if now_s - self._figures_s > FIGURES_EVERY_S:
             self._figures.text = describe(live.figures())

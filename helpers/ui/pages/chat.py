@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import replace
+from time import monotonic
 
 from nicegui import ui
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,6 +23,7 @@ from helpers.ui.records import Conversation, Message, first_title
 from helpers.ui.session import Session, SignedOut
 
 TICK_S = 0.04
+LIST_EVERY_S = 1.0
 MODELS_EVERY_S = 3.0
 logger = logging.getLogger("gateway")
 
@@ -38,6 +40,7 @@ class ChatPage:
         self._edited: Message | None = None
         self._typed_tokens = 0
         self._sending = False
+        self._list_again_s = 0.0
 
     async def build(self, conversation_id: str) -> None:
         """Build the page around a conversation, or a new one."""
@@ -194,7 +197,9 @@ class ChatPage:
         self._composer.show_writing(writing)
         if changed:
             self._show_context()
-        if not writing:  # the list of conversations must not keep a token waiting
+        # The list of conversations must not keep a token waiting, in this tab or in others.
+        if not writing and monotonic() > self._list_again_s:
+            self._list_again_s = monotonic() + LIST_EVERY_S
             await self._sidebar.renew(self._conversation.id)
 
     async def _renew_models(self) -> None:

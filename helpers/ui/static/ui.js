@@ -60,6 +60,12 @@ const courseUi = (() => {
     }
   }
 
+  // The block that is being written; the HTML was sanitised on the server, like all of it.
+  function live(id, html) {
+    const block = document.getElementById(`c${id}`);
+    if (block) block.innerHTML = html;
+  }
+
   function watch() {
     const area = thread();
     if (!area || !field()) return setTimeout(watch, 30);
@@ -135,5 +141,5 @@ const courseUi = (() => {
 
   addEventListener("popstate", () => emitEvent("course_open", location.pathname.replace(/^\/(c\/)?/, "")));
 
-  return { put, send, accepted, address, toEnd, keepPlace, copyText, focus: () => field()?.focus() };
+  return { put, live, send, accepted, address, toEnd, keepPlace, copyText, focus: () => field()?.focus() };
 })();
