@@ -149,7 +149,8 @@ for rule, share in shares.items():
     chi_square = float((len(proposals) * (share - p) ** 2 / p).sum())
     verdict = "as the target" if chi_square < CRITICAL else "NOT as the target"
     rows.append({"rule": rule, **{f"token {token}": value for token, value in enumerate(share)}, "verdict": verdict})
-helpers.table([{"rule": "the target itself", **{f"token {t}": value for t, value in enumerate(p)}}, *rows])
+wanted = {f"token {token}": value for token, value in enumerate(p)}
+helpers.table([{"rule": "the target itself", **wanted, "verdict": None}, *rows])
 
 # %% [markdown] id="s3"
 # ## 3. What a pass yields, and what it costs
@@ -224,10 +225,9 @@ def compare(
 ) -> helpers.Comparison:
     """Put one kind of text on all servers, repeats in turn, and keep the bundle."""
     folders.append(helpers.new_folder(run_dir, f"bundle-{name or kind}"))
-    workload = helpers.class_prompts(kind, tokens or (24 if quick else 64), seed=seed)
+    workload = helpers.class_prompts(kind, tokens or (16 if quick else 64), seed=seed)
     requests = max(users, 2) if quick else 8 * users
-    shape, repeats = helpers.ClosedLoop(users), 3 if quick else 5
-    return helpers.compare(servers, workload, shape, requests, repeats=repeats, out=folders[-1])
+    return helpers.compare(servers, workload, helpers.ClosedLoop(users), requests, repeats=5, out=folders[-1])
 
 
 servers = start_all(own_engine, own_model, DRAFTS)
@@ -313,7 +313,7 @@ for label in [label for label in servers if label != "baseline"]:
     servers.pop(label).stop()
 servers |= start_all(own_engine, own_model, {"EAGLE-3": DRAFTS["EAGLE-3"]})
 users = (1, 4, 16)
-by_users = {n: compare(servers, "predictable", n, f"{n}-users", tokens=16 if quick else 48) for n in users}
+by_users = {n: compare(servers, "predictable", n, f"{n}-users", tokens=8 if quick else 48) for n in users}
 for one in servers.values():
     one.stop()
 users_table = helpers.table([row for n, result in by_users.items() for row in speed_rows(result, users=n)])
@@ -373,7 +373,8 @@ for name in others:
 
 # %% id="other-engines-table"
 rows = [row for name, result in by_engine.items() for row in speed_rows(result, engine=name)]
-rows += [{"engine": name, "draft": f"not-run: needs {needs}"} for name, needs in not_run.items()]
+unknown = dict.fromkeys(list(rows[0])[2:])
+rows += [{"engine": name, "draft": f"not-run: needs {needs}", **unknown} for name, needs in not_run.items()]
 engines_table = helpers.table(rows)
 report_sections.append(helpers.Section("Engines", "Predictable text; each engine beside itself.", engines_table))
 engines_table
