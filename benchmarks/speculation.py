@@ -83,7 +83,7 @@ def measure_acceptance(servers: dict[str, Server], share: float) -> dict[str, di
     found: dict[str, dict[str, dict[str, float]]] = {}
     for method in METHODS[1:]:
         for name, temperature in PROMPT_CLASSES.items():
-            prompts = prompt_class(name)[:: round(1 / share)]
+            prompts = prompt_class(name)[:: min(40, round(1 / share))]
             answers = [ask(servers[method], prompt, temperature, seed) for seed, prompt in enumerate(prompts)]
             accepted, passes = (
                 sum(answer[what] for answer in answers) for what in ("accepted_tokens_total", "drafts_total")
@@ -123,9 +123,10 @@ def sit(engines: Sequence[str], repeats: int, share: float) -> dict[str, Any]:
         side = f"{engine}, {model}"
         try:
             with serve(engine, model) as servers:
-                acceptance[side] = measure_acceptance(servers, share)
+                # The heavy variant says the same words, slowly.
+                acceptance[side] = measure_acceptance(servers, share / 20 if "heavy" in model else share)
                 print(side, acceptance[side], file=sys.stderr)
-                prompts = prompt_class("predictable")[:: round(2 / share)]
+                prompts = prompt_class("predictable")[:: min(40, round(10 / share))]
                 for repeat in range(repeats):
                     for method, figures in measure_speed(servers, repeat, prompts).items():
                         speed.setdefault(side, {}).setdefault(method, []).append(figures)

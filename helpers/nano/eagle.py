@@ -18,7 +18,8 @@ from helpers.models.checkpoint import Floats, LlamaConfig, read_config, read_ten
 from helpers.models.eagle import read_head_config, read_head_tensors, require_fit
 from helpers.nano.batch import Batch
 from helpers.nano.kv_cache import KvCache
-from helpers.nano.model import attend, fuse_rows, make_rotation, rms_norm, swiglu
+from helpers.nano.model import attend, make_rotation, rms_norm, swiglu
+from helpers.nano.product import fuse_rows, multiply
 
 
 class EagleHead:
@@ -73,8 +74,7 @@ class EagleHead:
     def fuse(self, features: Floats | None) -> Floats:
         """Three states of the target side by side, [tokens, 3 * width], as one feature, [tokens, width]."""
         assert features is not None  # the engine gives the states of feature_layers
-        fused: Floats = features @ self._fuse
-        return fused
+        return multiply(features, self._fuse)
 
     def run(self, batch: Batch, features: Floats | None) -> tuple[Floats, Floats]:
         """Logits after the chosen pairs, and the outputs that take the features' place in the next step."""
@@ -83,10 +83,10 @@ class EagleHead:
         vectors = rms_norm(self._embedding[batch.ids], self._token_norm, epsilon)
         both = np.concatenate([vectors, rms_norm(features, self._feature_norm, epsilon)], axis=1)
         cosine, sine = self._cosine[batch.positions][:, None], self._sine[batch.positions][:, None]
-        mixed = attend(self._shape, both @ self._query_key_value, batch, self._cache, 0, cosine, sine)
+        mixed = attend(self._shape, multiply(both, self._query_key_value), batch, self._cache, 0, cosine, sine)
         # The others only had to leave their keys and values.
         rows = batch.logit_rows
-        hidden = features[rows] + mixed[rows] @ self._attention_output
+        hidden = features[rows] + multiply(mixed[rows], self._attention_output)
         normed = rms_norm(hidden, self._feed_forward_norm, epsilon)
-        output = hidden + swiglu(normed @ self._gate_up) @ self._down
-        return rms_norm(output, self._final_norm, epsilon) @ self._output, output
+        output = hidden + multiply(swiglu(multiply(normed, self._gate_up)), self._down)
+        return multiply(rms_norm(output, self._final_norm, epsilon), self._output), output

@@ -19,6 +19,7 @@ from helpers.models.llama import LayerWeights, Llama, load_llama
 from helpers.nano.batch import Batch, Group
 from helpers.nano.block_manager import BLOCK_SIZE
 from helpers.nano.kv_cache import KvCache
+from helpers.nano.product import fuse_rows, multiply
 
 AllReduce = Callable[[Floats], None]
 """Replaces a contiguous array by its sum over all ranks, in place."""
@@ -99,7 +100,7 @@ class Model:
         self._embedding = llama.embedding
         self._layers = [_take_share(layer, rank, ranks) for layer in llama.layers]
         self._final_norm = llama.final_norm
-        self._output = np.ascontiguousarray(llama.output.T)
+        self._output = fuse_rows(llama.output)
         self._cosine, self._sine = make_rotation(config)
 
     def make_cache(self, blocks: int, block_size: int = BLOCK_SIZE, precision: str = "f32") -> KvCache:
@@ -122,15 +123,15 @@ class Model:
             if index in feature_layers:
                 states[index] = hidden.copy()
             normed = rms_norm(hidden, layer.attention_norm, epsilon)
-            projected = normed @ layer.query_key_value
+            projected = multiply(normed, layer.query_key_value)
             mixed = attend(self.share, projected, batch, cache, index, cosine, sine)
-            hidden += self._reduce(mixed @ layer.attention_output)
+            hidden += self._reduce(multiply(mixed, layer.attention_output))
             normed = rms_norm(hidden, layer.feed_forward_norm, epsilon)
-            hidden += self._reduce(swiglu(normed @ layer.gate_up) @ layer.down)
+            hidden += self._reduce(multiply(swiglu(multiply(normed, layer.gate_up)), layer.down))
         states[len(self._layers)] = hidden
         last = rms_norm(hidden[batch.logit_rows], self._final_norm, epsilon)
         features = [states[index] for index in feature_layers]
-        return Forward(last @ self._output, np.concatenate(features, axis=1) if features else None)
+        return Forward(multiply(last, self._output), np.concatenate(features, axis=1) if features else None)
 
     def _reduce(self, part: Floats) -> Floats:
         if self._all_reduce is not None:
@@ -192,11 +193,6 @@ def make_rotation(shape: LlamaConfig) -> tuple[Floats, Floats]:
     half = np.arange(0, shape.head_size, 2) / shape.head_size
     angles = np.arange(shape.context_length)[:, None] * shape.rope_theta**-half
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
-
-
-def fuse_rows(*weights: Floats) -> Floats:
-    """[outputs, inputs] each as one contiguous [inputs, outputs]."""
-    return np.ascontiguousarray(np.concatenate(weights).T)
 
 
 def _attend_group(query: Floats, group: Group, keys: Floats, values: Floats) -> Floats:
