@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers.engines import lease, memory, persistent, starting
+from helpers.engines import lease, llama_cpp, memory, persistent, starting
+from helpers.engines.adapter import complete
 from helpers.engines.memory import HostMemory
 from helpers.engines.plan import LaunchPlan, ServeConfig
 from helpers.engines.reservation import reserve, stop_command, uses_gpu
@@ -107,7 +108,9 @@ def test_an_engine_left_running_is_found_used_and_stopped(monkeypatch: pytest.Mo
 def test_asking_a_shared_engine_waits_for_a_measurement_and_being_attached_keeps_nobody_away(tiny_model: str) -> None:
     import helpers
 
-    with helpers.launch("llama.cpp", tiny_model, max_num_seqs=1) as engine:
+    # On this machine llama.cpp means the server of the GPU; the embedded one is asked for by its adapter.
+    config = complete(llama_cpp.ADAPTER, ServeConfig(engine="llama.cpp", model=tiny_model, max_num_seqs=1))
+    with starting.start(llama_cpp.ADAPTER, config) as engine:
         attached = helpers.attach(engine.url)
         assert [ticket.kind for ticket in lease.tickets()] == ["embedded"]
         measurement = lease.take("measure", wait_s=0)

@@ -1,5 +1,6 @@
 """A model over two processes computes what one process computes, and its workers never outlive it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -32,8 +33,13 @@ def model() -> Iterator[ParallelModel]:
 
 
 def workers() -> list[psutil.Process]:
-    children = psutil.Process().children(recursive=True)
-    return [child for child in children if "helpers.nano.parallel" in child.cmdline()]
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        # A process of another test may end while one looks.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "helpers.nano.parallel" in child.cmdline():
+                found.append(child)
+    return found
 
 
 def run(loaded: Any, **options: Any) -> tuple[list[list[int]], Any]:
