@@ -132,7 +132,7 @@ def sit(engines: Sequence[str], repeats: int, share: float) -> dict[str, Any]:
                         speed.setdefault(side, {}).setdefault(method, []).append(figures)
                     print(side, {name: found[-1] for name, found in speed[side].items()}, file=sys.stderr)
         except CourseError as error:
-            missing[side] = error.what
+            missing[side] = f"not run: {error.what}"
             print(f"{side}: not run: {error}", file=sys.stderr)
     return {
         "circumstances": before,
@@ -192,7 +192,7 @@ def render(result: dict[str, Any]) -> str:
         ]
         head = ("one request at a time, predictable prompts", "method", "tokens/s", "times without", "same answers")
         parts.append(markdown_table(head, rows))
-    parts += [f"{side}: not run: {reason}\n" for side, reason in result["missing"].items()]
+    parts += [f"{side}: {reason}\n" for side, reason in result["missing"].items()]
     return "\n".join(parts)
 
 
