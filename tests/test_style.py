@@ -20,10 +20,14 @@ ARROWS = {
     "client": {"errors", "config", "hardware", "models"},
     "engines": {"errors", "config", "hardware", "models", "client"},
     "bench": {"errors", "config", "hardware", "models", "client", "engines"},
-    "course": {"errors", "config", "hardware", "models", "client", "engines", "bench"},
+    "aot": {"errors", "config", "hardware", "models", "nano"},
+    "simulate": {"errors", "config", "hardware", "models", "nano", "client"},
+    "course": {"errors", "config", "hardware", "models", "client", "engines", "bench", "simulate"},
     "api": {"errors", "config", "hardware", "models", "client", "engines", "bench"},
     "openwebui": {"errors", "config"},
-    "ui": {"errors", "config", "hardware", "models", "client", "engines", "bench", "api"},
+    "ui": {"errors", "config", "hardware", "models", "client", "nano", "engines", "bench", "api", "simulate"},
+    "grade": {"errors", "config", "hardware", "models", "client", "engines", "bench", "course"},
+    "capstone": {"errors", "config", "hardware", "models", "client", "engines", "bench", "simulate", "course", "api"},
 }
 """Package of helpers -> the packages of helpers it may import; cli and commands may import all."""
 
@@ -85,7 +89,7 @@ def test_import_helpers_and_the_command_line_load_nothing_heavy() -> None:
 NANO_CORE = ("request", "block_manager", "step", "scheduler", "kv_cache", "batch", "model", "sampling", "engine")
 """What a learner reads in an evening; the server, speculation, ranks, static batching and the trace are beside it."""
 
-BUDGET_LINES = {"nano core": 1_000, "nano": 2_500, "helpers": 22_000}
+BUDGET_LINES = {"nano core": 1_000, "nano": 2_500, "helpers": 30_000}
 """Lines of code, without blank lines, comments and docstrings; the course model's corpus is data and not counted."""
 
 

@@ -1,0 +1,1 @@
+"""The capstone: briefs, deployments, and how a deployment is judged."""
