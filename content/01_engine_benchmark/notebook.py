@@ -245,13 +245,15 @@ guess = None
 
 # %% id="decode"
 tpots_s = {length: run.metrics.tpot_s.p50 for length, run in length_runs.items()}
-per_prompt_token_s = 1 / prefill_tokens_per_s
-print(beside(guess, tpots_s[lengths[0]] / per_prompt_token_s, "times"))
-longest = lengths[-1]
-growth = tpots_s[longest] / tpots_s[lengths[0]]
-print(f"TPOT after {longest} prompt tokens is {growth:.2f} times that after {lengths[0]}")
-decode_tokens_per_s = 1 / tpots_s[lengths[0]]
-print(f"decode, one user: {decode_tokens_per_s:,.0f} tokens a second")
+timed = {length: tpot_s for length, tpot_s in tpots_s.items() if tpot_s > 0}
+if len(timed) < len(tpots_s):
+    print("Answers came in one read: this machine was too busy to see their tokens apart. Run section 3 again.")
+if timed:
+    shortest, longest = min(timed), max(timed)
+    print(beside(guess, timed[shortest] * prefill_tokens_per_s, "times"))
+    growth = timed[longest] / timed[shortest]
+    print(f"TPOT after {longest} prompt tokens is {growth:.2f} times that after {shortest}")
+    print(f"decode, one user: {1 / timed[shortest]:,.0f} tokens a second")
 
 # %% [markdown] id="s5"
 # ## 5. Many users: throughput, latency, knee
