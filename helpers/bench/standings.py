@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from helpers.bench.findings import NEEDS, comparable, prefill_rate
+from helpers.bench.findings import NEEDS, comparable, prefill_rate, token_time_s
 from helpers.bench.groups import Group, variant_name
 from helpers.bench.published import older_stars
 from helpers.bench.stars import stars
@@ -51,7 +51,7 @@ def engine_rows(groups: Sequence[Group]) -> list[EngineRow]:
 def _rows(group: Group) -> list[EngineRow]:
     one, _, longest, best = (comparable(group, need) for need in NEEDS)
     prefill = {name: rate for name, run in longest.items() if (rate := prefill_rate(run.metrics))}
-    decode = {name: 1 / run.metrics.tpot_s.p50 for name, run in one.items() if run.metrics.tpot_s}
+    decode = {name: 1 / time_s for name, run in one.items() if (time_s := token_time_s(run.metrics))}
     # Stars compare; with one variant there is nothing to compare.
     own_prefill, own_decode = (stars(rates) if len(rates) > 1 else {} for rates in (prefill, decode))
     older = older_stars()
@@ -67,7 +67,7 @@ def _rows(group: Group) -> list[EngineRow]:
                 model=group.model,
                 state=" and ".join(sorted({run.origin for run in valid})) if valid else "invalid",
                 ttft_s=single.metrics.ttft_s.p50 if single and single.metrics.ttft_s else None,
-                tpot_s=single.metrics.tpot_s.p50 if single and single.metrics.tpot_s else None,
+                tpot_s=token_time_s(single.metrics) if single else None,
                 prefill_tokens_per_s=prefill.get(name),
                 output_tokens_per_s=most.metrics.output_tokens_per_s if most else None,
                 at_concurrency=most.concurrency if most else None,
