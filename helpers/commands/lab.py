@@ -13,4 +13,4 @@ def run(arguments: argparse.Namespace) -> int:
     from helpers.course.catalogue import find_task
     from helpers.course.lab import open_lab
 
-    return open_lab(find_task(arguments.task) if arguments.task else None)
+    return open_lab(find_task(arguments.task) if arguments.task else None, say=lambda line: print(line, flush=True))

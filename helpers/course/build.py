@@ -25,16 +25,13 @@ from helpers.course.masters import (
     with_stubs,
     without_markers,
 )
+from helpers.course.metadata import METADATA
 from helpers.course.mistakes import mistakes_json
 from helpers.engines.pages import pages as engine_pages
 
 VIEWS = ("notebooks", "labs", "solutions")
 DROPPED_TAG = {"labs": "solution-only", "solutions": "lab-only"}
 CHECKED_TAG = "nbval-check-output"
-METADATA = {
-    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
-}
 
 
 def build_view(entry: Entry, view: str) -> str:
