@@ -38,7 +38,8 @@ from helpers.nano.batch import Batch, Piece
 from helpers.nano.engine import Engine, load_engine
 from helpers.nano.model import load_model
 from helpers.nano.request import Request
-from helpers.nano.scheduler import Scheduler, SchedulerConfig, Step, Work
+from helpers.nano.scheduler import Scheduler, SchedulerConfig
+from helpers.nano.step import Step, Work
 from helpers.nano.trace import Trace
 
 # %% id="parameters" tags=["parameters"]
@@ -331,8 +332,8 @@ class MyManager(MyPool):
         """Share blocks that hold the request's beginning; how many tokens that are."""
         return 0
 
-    def register(self, request: Request, since: int) -> None:
-        """Blocks from position `since` on have become full."""
+    def register(self, request: Request, start: int, end: int) -> None:
+        """Blocks become full between these two positions, in this step at the latest."""
 
 
 # %% id="my-scheduler"
@@ -553,9 +554,9 @@ class MyPrefixes(MyManager):
 class MyNames(MyPrefixes):
     """Blocks get their names when they are full."""
 
-    def register(self, request: Request, since: int) -> None:
-        """Name the blocks that have become full, unless such a block is known."""
-        keys = block_keys(request.ids[: request.computed], self.block_size)
+    def register(self, request: Request, start: int, end: int) -> None:
+        """Name the blocks that become full, unless such a block is known."""
+        keys = block_keys(request.ids[:end], self.block_size)
         for key, block in zip(keys, request.blocks, strict=False):
             self.named.setdefault(key, block)
 

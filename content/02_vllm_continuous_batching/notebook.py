@@ -424,8 +424,8 @@ prefix_table
 helpers.plot_blocks(prefix_engines["shared"].trace.records)
 
 # %% [markdown] id="radix-text"
-# Whoever joined in the same step as the first one computed the beginning for itself: nothing was known yet. From the
-# next step on it is shared, with a reference count for each block; a block without an owner is kept until its space is
+# The beginning is computed once, and shared from that very step on (in each layer a step's keys and values are written
+# before they are read), with a reference count for each block; a block without an owner is kept until its space is
 # needed, the least recently used first. One token of each prompt is always computed: the cache has no logits.
 #
 # SGLang's **RadixAttention** keeps the same knowledge in a tree of token sequences instead of a table of hashes. It

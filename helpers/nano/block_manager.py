@@ -114,18 +114,18 @@ class BlockManager:
         request.computed = len(request.blocks) * self.block_size
         return request.computed
 
-    def register(self, request: Request, since: int) -> None:
-        """Make the blocks findable that have become full.
+    def register(self, request: Request, start: int, end: int) -> None:
+        """Make the blocks findable that become full between two positions.
 
         Args:
-            request: with `computed` already moved on.
-            since: what `computed` was before.
+            request: any.
+            start, end: its tokens between them are known, and are computed by the current step at the latest.
         """
         if not self.prefix_caching:
             return
-        for index in range(since // self.block_size, request.computed // self.block_size):
+        for index in range(start // self.block_size, end // self.block_size):
             digest, block = self._hash_block(request, index), request.blocks[index]
-            # Two requests may compute the same content at once: the first block stays known, the other is private.
+            # The last block of a prompt that is wholly known is computed again: the first stays known, this is private.
             if digest not in self._block_of and block not in self._hash_of:
                 self._block_of[digest] = block
                 self._hash_of[block] = digest
@@ -183,7 +183,7 @@ class BlockManager:
             for request, index in tables if shared else ():
                 first, place = tables[0]
                 end = (index + 1) * self.block_size
-                same = index == place and end <= request.computed and request.ids[:end] == first.ids[:end]
+                same = index == place and end <= len(request.ids) and request.ids[:end] == first.ids[:end]
                 _require(same, f"block {block} is shared by requests whose tokens differ")
 
     def _find_prefix(self, request: Request) -> list[int]:

@@ -183,7 +183,7 @@ class Scheduler:
                 self.counters.drafts += 1
                 self.counters.draft_tokens += len(work.draft)
                 self.counters.accepted_tokens += accepted
-            self.blocks.register(request, work.start)
+                self.blocks.register(request, work.start, request.computed)
             if request.finish_reason is not None:
                 self._end(request, request.finish_reason)
                 self.counters.finished += 1
@@ -235,6 +235,8 @@ class Scheduler:
         self.blocks.allocate(request, tokens)
         known = len(request.ids) - request.computed
         draft = tuple(request.draft[: max(0, tokens - known)])
+        # The model writes a step's keys and values before anybody reads them: who joins in this step shares them too.
+        self.blocks.register(request, request.computed, request.computed + tokens - len(draft))
         return Work(request, request.computed, tokens, tokens >= known, draft, cached)
 
     def _plan(self, work: Sequence[Work], preempted: Sequence[Request] = (), padding_tokens: int = 0) -> Step:

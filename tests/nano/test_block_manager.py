@@ -8,8 +8,8 @@ from helpers.nano.request import Request
 def compute(manager: BlockManager, request: Request, tokens: int) -> None:
     """What scheduler and model do with a request, with nothing new coming out."""
     manager.allocate(request, tokens)
-    before, request.computed = request.computed, request.computed + tokens
-    manager.register(request, before)
+    manager.register(request, request.computed, request.computed + tokens)
+    request.computed += tokens
 
 
 def admit(manager: BlockManager, name: str, ids: list[int]) -> Request:

@@ -83,6 +83,20 @@ def test_batched_chunked_preempted_or_static_is_alone(options: dict[str, Any]) -
         assert engine.counters.preemptions > 0
 
 
+@pytest.mark.parametrize("precision", ["f32", "int8"])
+def test_a_prefix_that_the_same_step_computes_is_fresh(precision: str) -> None:
+    prompts = [[*PROMPTS[3], token] for token in (7, 8, 9)]
+    fresh, sharing = (make(precision=precision, prefix_caching=shared) for shared in (False, True))
+    answers = []
+    for engine in (fresh, sharing):
+        requests = [engine.add_request(prompt, max_tokens=LENGTH) for prompt in prompts]
+        run(engine)
+        answers.append([request.output_ids for request in requests])
+    assert answers[0] == answers[1]
+    assert [request.cached_tokens for request in requests] == [0, 40, 40]
+    assert [work.start for work in sharing.trace.records[0].work] == [0, 40, 40]
+
+
 def test_a_cached_prefix_is_fresh() -> None:
     engine = make()
     first = engine.add_request(PROMPTS[3], max_tokens=LENGTH)
