@@ -30,7 +30,10 @@ class PublishedFigure:
 
     Attributes:
         input_tokens, output_tokens: None where the source does not say.
+        decode_context_tokens: where decoding was measured at another context than behind the prompt (llama-bench's tg).
         how: build, tool or mode, as far as stated.
+        eager: without CUDA graphs.
+        stock: a build without the kernels that this chip needs, by the source's own account.
         doubt: why not to lean on it; empty if there is no reason.
     """
 
@@ -43,8 +46,11 @@ class PublishedFigure:
     output_tokens: int | None = None
     prefill_tokens_per_s: float | None = None
     decode_tokens_per_s: float | None = None
+    decode_context_tokens: int | None = None
     sparks: int = 1
     how: str = ""
+    eager: bool = False
+    stock: bool = False
     doubt: str = ""
     origin: str = "published"
 
