@@ -3,7 +3,6 @@
 import json
 import subprocess
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,25 +10,16 @@ from typing import Any
 
 from helpers.bench.arrivals import ClosedLoop
 from helpers.bench.metrics import Distribution
+from helpers.bench.race import Job, Lap
 from helpers.bench.runner import measure
 from helpers.bench.workloads import Workload
 from helpers.engines import catalog, environments
 from helpers.engines.server import Server
 from helpers.models.catalogue import resolve
 from helpers.nano.engine import Engine
-from helpers.nano.request import Request
 
 SCRIPT = Path(__file__).resolve().parent / "nano_transformers.py"
 END_LIMIT_S = 20.0
-
-
-@dataclass(frozen=True)
-class Job:
-    """A request: its tokens, the length of its answer, and when it comes, from the start."""
-
-    ids: tuple[int, ...]
-    output_tokens: int
-    due_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -56,23 +46,15 @@ class Figures:
 
 
 def drive(engine: Engine, jobs: Sequence[Job]) -> Figures:
-    """Run requests through an engine in this process, each from its time on."""
-    pending = deque(sorted(jobs, key=lambda job: job.due_s))
-    due_s: dict[Request, float] = {}
+    """Run requests through an engine in this process; all are there at the start."""
     ttft_s: list[float] = []
     started_s = time.perf_counter()
-    while pending or engine.has_work:
-        now_s = time.perf_counter() - started_s
-        while pending and pending[0].due_s <= now_s:
-            job = pending.popleft()
-            request = engine.add_request(job.ids, max_tokens=job.output_tokens, ignore_eos=True)
-            due_s[request] = job.due_s
-        if not engine.has_work:
-            time.sleep(max(0.0, pending[0].due_s - now_s))
-            continue
+    for job in jobs:
+        engine.add_request(job.prompt, max_tokens=job.max_tokens, ignore_eos=True)
+    while engine.has_work:
         for output in engine.step():
             if output.request.output_tokens == len(output.tokens):
-                ttft_s.append(time.perf_counter() - started_s - due_s[output.request])
+                ttft_s.append(time.perf_counter() - started_s)
     duration_s = time.perf_counter() - started_s
     counters, first = engine.counters, Distribution.of(ttft_s)
     records = engine.trace.records if engine.trace is not None else ()
@@ -84,6 +66,18 @@ def drive(engine: Engine, jobs: Sequence[Job]) -> Figures:
         ttft_p90_s=first.p90 if first else None,
         waste=1 - sum(record.filled_tokens for record in records) / reserved if reserved else None,
         cached_share=counters.cached_tokens / counters.prompt_tokens,
+    )
+
+
+def summarize_lap(lap: Lap, jobs: Sequence[Job]) -> Figures:
+    """An engine's way through a race, by its own clock."""
+    first = lap.ttft_s
+    return Figures(
+        tokens_per_s=(sum(len(job.prompt) for job in jobs) + lap.output_tokens) / lap.clock_s,
+        output_tokens_per_s=lap.output_tokens_per_s,
+        requests_per_s=lap.finished / lap.clock_s,
+        ttft_p90_s=first.p90 if first else None,
+        waste=lap.kv_waste,
     )
 
 
@@ -141,13 +135,13 @@ class Transformers:
     def run(self, jobs: Sequence[Job], batch: int) -> Figures:
         """Static batches of this size, in the order of the jobs; tokens beyond a request's own length do not count."""
         assert self._process.stdin is not None
-        requests = [(job.ids, job.output_tokens) for job in jobs]
+        requests = [(job.prompt, job.max_tokens) for job in jobs]
         self._process.stdin.write(json.dumps({"batch": batch, "requests": requests}) + "\n")
         self._process.stdin.flush()
         duration_s = float(self._read()["seconds"])
-        output_tokens = sum(job.output_tokens for job in jobs)
+        output_tokens = sum(job.max_tokens for job in jobs)
         return Figures(
-            tokens_per_s=(sum(len(job.ids) for job in jobs) + output_tokens) / duration_s,
+            tokens_per_s=(sum(len(job.prompt) for job in jobs) + output_tokens) / duration_s,
             output_tokens_per_s=output_tokens / duration_s,
             requests_per_s=len(jobs) / duration_s,
         )
