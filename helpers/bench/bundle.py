@@ -3,6 +3,7 @@
     records.jsonl     one line a request, written as it ends: {"point": 0, "repeat": 0, ...record}
     summary.json      {"format", "kind", "points": [Run.describe()], "client_error"}; rewritten after each point
     provenance.json   machine, versions, date, load, seed, commit
+    limits.json       the machine's bandwidth and matrix rate, where `./course bench` measured them; may be missing
 
 Figures are always computed from the records; `summary.json` repeats them for readers without this library. A bundle
 whose writer was stopped, or crashed, loads with all that had finished.
@@ -25,6 +26,7 @@ from helpers.errors import MissingError, UsageError
 
 FORMAT = 1
 RECORDS, SUMMARY, PROVENANCE = "records.jsonl", "summary.json", "provenance.json"
+LIMITS = "limits.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,8 @@ def load_bundle(folder: Path) -> Bundle:
         MissingError: the folder holds no bundle, or a file of it is damaged. UsageError: it is of a newer format.
     """
     summary, provenance = _read_json(folder / SUMMARY), _read_json(folder / PROVENANCE)
+    if (folder / LIMITS).exists():
+        provenance["limits"] = _read_json(folder / LIMITS)
     if summary.get("format") != FORMAT:
         raise UsageError(
             f"{folder} has bundle format {summary.get('format')!r}, not {FORMAT}",

@@ -31,9 +31,18 @@ class RooflinePoint:
 
 
 def roofline(
-    points: Sequence[RooflinePoint], *, bandwidth_bytes_per_s: float, flops_per_s: float, machine: str
+    points: Sequence[RooflinePoint],
+    *,
+    bandwidth_bytes_per_s: float,
+    flops_per_s: float,
+    machine: str,
+    origin: str = "measured",
 ) -> go.Figure:
-    """Measured steps under the two limits of a machine: the sloping one is memory, the level one arithmetic."""
+    """Measured steps under the two limits of a machine: the sloping one is memory, the level one arithmetic.
+
+    Args:
+        origin: of the two limits.
+    """
     figure = new_figure(f"Roofline of {machine}", height=420)
     ridge = flops_per_s / bandwidth_bytes_per_s
     intensities = [ridge, *(point.flops_per_byte for point in points)]
@@ -71,7 +80,7 @@ def roofline(
         for index, point in enumerate(points)
     ]
     add_end_labels(figure, labels, span=(bottom, top), plot_height_px=320, log_x=True, log_y=True)
-    limits = f"{bandwidth_bytes_per_s / 1e9:,.1f} GB/s and {flops_per_s / 1e9:,.0f} GFLOP/s, measured"
+    limits = f"{bandwidth_bytes_per_s / 1e9:,.1f} GB/s and {flops_per_s / 1e9:,.0f} GFLOP/s, {origin}"
     figure.add_annotation(
         x=1, y=1.0, xref="paper", yref="paper", xanchor="right", yanchor="bottom", showarrow=False, text=limits
     )

@@ -5,18 +5,17 @@ from one list of sections, so they cannot disagree.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import plotly.graph_objects as go
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
+from helpers.bench.packing import pack, packed_plotly
+from helpers.bench.plots_text import describe_figure
 from helpers.errors import MissingError
 
 BADGES = ("measured", "recorded", "published", "computed", "simulated", "invalid", "care", "not-run", "yes", "no")
@@ -55,25 +54,35 @@ class Report:
         title: of the document.
         headline: the answer in one or two sentences.
         lead: on what it rests: runs, machine, date.
+        facts: what was measured, on what, under which load: (name, text), shown before the sections.
     """
 
     title: str
     headline: str
     lead: str
     sections: tuple[Section, ...]
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 def render_html(report: Report) -> str:
     """One HTML file that needs nothing else: works offline, light and dark, on paper and on a narrow screen."""
     figures = [json.loads(figure.to_json()) for section in report.sections for figure in section.figures]
-    script = Markup(get_plotlyjs()) if figures else ""
     page = _environment().get_template("report.html.jinja")
-    return page.render(report=report, plotly=script, figures=_for_script(figures), badge=_badge, written=_now())
+    return page.render(
+        report=report,
+        plotly=Markup(packed_plotly()) if figures else "",
+        figures=Markup(pack(json.dumps(figures))) if figures else "",
+        badge=_badge,
+        describe=describe_figure,
+        written=_now(),
+    )
 
 
 def render_markdown(report: Report) -> str:
-    """The same text and tables in Markdown; figures are named, not drawn."""
-    text = _environment().get_template("report.md.jinja").render(report=report, written=_now())
+    """The same text and tables in Markdown; figures are told in words, not drawn."""
+    text = (
+        _environment().get_template("report.md.jinja").render(report=report, describe=describe_figure, written=_now())
+    )
     return text.strip() + "\n"
 
 
@@ -112,11 +121,6 @@ def _environment() -> jinja2.Environment:
 def _badge(text: str) -> str:
     """The badge a cell starts with, or nothing."""
     return next((badge for badge in BADGES if text == badge or text.startswith(f"{badge}:")), "")
-
-
-def _for_script(figures: Sequence[dict[str, Any]]) -> Markup:
-    # A "<" inside a string could end the script element or open a comment.
-    return Markup(json.dumps(figures).replace("<", "\\u003c"))
 
 
 def _now() -> str:

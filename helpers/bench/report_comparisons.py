@@ -10,7 +10,8 @@ from helpers.bench.units import MISSING, digits
 
 TEXT = (
     "Ratios to the first one, with 95 % intervals: repeats are paired in the order they ran, the interval is a "
-    "bootstrap of the pairs' ratios. An interval that contains 1 shows no difference; such ratios stand in brackets. "
+    "bootstrap of the pairs' ratios. An interval that contains 1 shows no difference; such ratios stand in brackets. A "
+    "star marks an interval of fewer than five repeats: it is too narrow. "
     "More is better for output tokens/s, less for TTFT and TPOT."
 )
 
@@ -47,5 +48,5 @@ def _cell(interval: Interval | None) -> str:
         return MISSING
     text = f"{digits(interval.estimate)}, {digits(interval.low)} to {digits(interval.high)}"
     if interval.caveat:
-        text += f" ({interval.caveat})"
+        text += "*"
     return f"({text})" if interval.contains(1.0) else text

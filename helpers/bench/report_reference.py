@@ -8,7 +8,11 @@ from helpers.bench.bundle import Bundle
 from helpers.bench.metrics import DEFINITIONS
 from helpers.bench.published import published
 from helpers.bench.report import Section, Table
+from helpers.bench.standings import EngineRow
 from helpers.bench.units import MISSING, bytes_text, digits, milliseconds
+
+MOST_PUBLISHED = 4
+"""Of an engine; all of them stand in the folded table."""
 
 
 def reference_sections(bundles: Sequence[tuple[Path, Bundle]]) -> tuple[Section, ...]:
@@ -53,6 +57,47 @@ def _error_row(point: dict[str, Any]) -> tuple[str, ...]:
         str(point["peak_in_flight"]),
         f"{point['errors']} of {point['requests']}",
     )
+
+
+def beside_spark_section(rows: Sequence[EngineRow]) -> Section:
+    """Each engine's own figures above what others published of the same engine on a DGX Spark, one stream each."""
+    known = {figure.engine.lower(): figure.engine for figure in published()}
+    lines: list[tuple[str, ...]] = []
+    for row in rows:
+        if row.tpot_s is None:
+            continue
+        own = (
+            row.variant,
+            row.model,
+            digits(row.prefill_tokens_per_s),
+            digits(1 / row.tpot_s),
+            row.state,
+            "this report",
+        )
+        lines.append(own)
+    engines = dict.fromkeys(row.engine for row in rows if row.tpot_s is not None)
+    for engine in engines:
+        figures = [figure for figure in published(known.get(engine, engine)) if figure.batch == 1 and not figure.doubt]
+        lines += [
+            (
+                f"{figure.engine} {figure.precision}",
+                figure.model,
+                digits(figure.prefill_tokens_per_s),
+                digits(figure.decode_tokens_per_s),
+                "published: on DGX Spark",
+                f"{figure.source.title}, {figure.source.date}",
+            )
+            for figure in figures[:MOST_PUBLISHED]
+        ]
+    title = "Beside a DGX Spark, one stream"
+    if not lines:
+        return Section(title, "No valid run with one stream: nothing stands beside the published figures.")
+    text = (
+        "Own figures first, then what others published of the same engines. They differ in model, load and machine: "
+        "the rates show the distance between machines and models, not which engine is better."
+    )
+    columns = ("Engine", "Model", "Prefill, tokens/s", "Decode, tokens/s", "Origin", "Source")
+    return Section(title, text, Table(columns, tuple(lines), frozenset(columns[2:4])))
 
 
 def _published_section() -> Section:

@@ -8,9 +8,12 @@ from helpers.bench.findings import Answer, answer_needs
 from helpers.bench.groups import Group, group_runs, lengths_text, variant_name
 from helpers.bench.metrics import Metrics
 from helpers.bench.report import Report, Section, Table
+from helpers.bench.report_changes import Changes
 from helpers.bench.report_comparisons import comparison_sections
+from helpers.bench.report_facts import report_facts
 from helpers.bench.report_figures import group_figures
-from helpers.bench.report_reference import reference_sections
+from helpers.bench.report_limits import limits_sections
+from helpers.bench.report_reference import beside_spark_section, reference_sections
 from helpers.bench.run import Run
 from helpers.bench.standings import EngineRow, engine_rows
 from helpers.bench.stars import RULE
@@ -52,6 +55,7 @@ def build_report(
     *,
     title: str = "Inference engines compared",
     more: Sequence[Section] = (),
+    changes: Changes | None = None,
 ) -> Report:
     """The report of these bundles.
 
@@ -59,25 +63,32 @@ def build_report(
         bundles: each with the folder it came from.
         title: of the document.
         more: sections of the caller's own (roofline, causes, quality), set after the engines.
+        changes: what changed between two of them; said first.
     """
     runs = [run for _, bundle in bundles for run in bundle.runs]
     groups = group_runs(runs)
     answers = [(group, answer_needs(group)) for group in groups]
-    sections: list[Section] = []
+    sections: list[Section] = list(changes.sections) if changes else []
     for group, found in answers:
         if len(groups) == 1 or any(answer.runner_up for answer in found):
             sections.append(_needs_section(group, found, only=len(groups) == 1))
-    sections.append(_engines_section(engine_rows(groups)))
+    rows = engine_rows(groups)
+    sections.append(_engines_section(rows))
     sections.extend(more)
     for group in groups:
         sections.extend(comparison_sections(group))
         sections.extend(group_figures(group))
+        sections.extend(limits_sections(group))
     sections += [
         _marks_section(runs),
         _points_section(runs),
+        beside_spark_section(rows),
         *reference_sections(bundles),
     ]
-    return Report(title, _headline(answers), _lead(runs, groups), tuple(sections))
+    headline = _headline(answers)
+    if changes:
+        headline = f"{changes.sentence} {headline}"
+    return Report(title, headline, _lead(runs), tuple(sections), report_facts(runs, groups))
 
 
 def _headline(answers: Sequence[tuple[Group, list[Answer]]]) -> str:
@@ -101,14 +112,13 @@ def _headline(answers: Sequence[tuple[Group, list[Answer]]]) -> str:
     return " ".join(sentences)
 
 
-def _lead(runs: Sequence[Run], groups: Sequence[Group]) -> str:
+def _lead(runs: Sequence[Run]) -> str:
     requests = sum(len(run.records) for run in runs)
     invalid = sum(not run.valid for run in runs)
     marked = f", {invalid} of them marked invalid" if invalid else ""
-    subjects = "; ".join(group.title for group in groups) or "nothing"
     dates = sorted({str(run.provenance.get("date", ""))[:10] for run in runs} - {""})
     when = f" Measured {dates[0]}" + (f" to {dates[-1]}." if len(dates) > 1 else ".") if dates else ""
-    return f"From {requests:,} requests in {len(runs)} runs{marked}: {subjects}.{when}"
+    return f"From {requests:,} requests in {len(runs)} runs{marked}.{when}"
 
 
 def _needs_section(group: Group, answers: Sequence[Answer], *, only: bool) -> Section:

@@ -103,6 +103,28 @@ def ratio(
     return Interval(estimate, low, high, logs.samples, confidence)
 
 
+def unpaired_ratio(
+    before: Sequence[float], after: Sequence[float], *, confidence: float = 0.95, seed: int = 0
+) -> Interval:
+    """After / before from repeats that were not interleaved: the ratio of their geometric means.
+
+    Both sides are resampled independently; `samples` is the smaller number of repeats. What the machine did between
+    the two measurements is in the ratio, whatever the interval says.
+
+    Raises:
+        UsageError: fewer than three values on a side, or one that is not above zero.
+    """
+    sides = [_checked(before), _checked(after)]
+    if any((side <= 0).any() for side in sides):
+        raise UsageError("a ratio needs figures above zero", "a repeat measured nothing", "")
+    rng = np.random.default_rng(seed)
+    old, new = (np.log(side)[rng.integers(0, side.size, (RESAMPLES, side.size))].mean(axis=1) for side in sides)
+    samples = min(side.size for side in sides)
+    low, high = np.exp(np.quantile(new - old, _expanded_tails(samples, confidence)))
+    estimate = float(np.exp(np.log(sides[1]).mean() - np.log(sides[0]).mean()))
+    return Interval(estimate, float(low), float(high), samples, confidence)
+
+
 def difference(
     baseline: Sequence[float], candidate: Sequence[float], *, confidence: float = 0.95, seed: int = 0
 ) -> Interval:

@@ -80,12 +80,16 @@ def run(arguments: argparse.Namespace) -> int:
         except Interrupted as stopped:
             console.print(str(stopped).capitalize() + ".")
             return 130
+        status.update("writing the report")
+        if arguments.engine:
+            _keep_limits(out)
+        report = _write_report(out)
     compared = _compared(result.runs, baseline.runs) if baseline else None
     if arguments.json:
         json.dump(_contract(result, compared), sys.stdout)
         sys.stdout.write("\n")
     else:
-        _print(result, compared, out)
+        _print(result, compared, out, report)
     return 0 if all(point.valid for point in result.runs) else 1
 
 
@@ -117,6 +121,24 @@ def _server(arguments: argparse.Namespace, status: "Status") -> Iterator[Any]:
     most = max((getattr(shape, "concurrency", 1) for shape in _shapes(arguments)), default=1)
     with helpers.launch(arguments.engine, max_num_seqs=most, **options) as server:
         yield server
+
+
+def _keep_limits(folder: Path) -> None:
+    """Put the limits of this machine's CPU beside the records; a GPU's are not measured here."""
+    from helpers.bench.bundle import LIMITS, write_json
+    from helpers.bench.machine import measure_limits
+    from helpers.hardware import read_hardware
+
+    if not read_hardware().gpus:
+        write_json(folder / LIMITS, measure_limits().to_json())
+
+
+def _write_report(folder: Path) -> Path:
+    from helpers.bench.bundle import load_bundle
+    from helpers.bench.report import write_report
+    from helpers.bench.report_sections import build_report
+
+    return write_report(build_report([(folder, load_bundle(folder))]), folder)[0]
 
 
 def _line(progress: "Progress") -> str:
@@ -161,7 +183,7 @@ def _compared(runs: tuple["Run", ...], baseline: tuple["Run", ...]) -> list[dict
     return rows
 
 
-def _print(result: "Sweep", compared: list[dict[str, Any]] | None, out: Path) -> None:
+def _print(result: "Sweep", compared: list[dict[str, Any]] | None, out: Path, report: Path) -> None:
     from rich.console import Console
 
     from helpers.bench.table import client_error_line, remarks, runs_table
@@ -181,6 +203,7 @@ def _print(result: "Sweep", compared: list[dict[str, Any]] | None, out: Path) ->
         matched = "" if compared else "no load in common with the other bundle; "
         print(f"{matched}the two were not interleaved: what the machine did in between is in the ratios")
     print(f"bundle: {out}")
+    print(f"report: {report}")
 
 
 def _calibrate(as_json: bool, console: Any) -> int:

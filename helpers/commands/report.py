@@ -1,4 +1,4 @@
-"""`./course report DIR...`: merge and compare the bundles of several runs."""
+"""`./course report DIR...`: merge the bundles of several runs and machines; of two, say what changed."""
 
 import argparse
 import json
@@ -12,7 +12,13 @@ RECORDS, SUMMARY, PROVENANCE = "records.jsonl", "summary.json", "provenance.json
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("folders", metavar="DIR", nargs="+", type=Path, help="a bundle, or a folder that holds bundles")
+    parser.add_argument(
+        "folders",
+        metavar="DIR",
+        nargs="+",
+        type=Path,
+        help="a bundle, or a folder that holds bundles; of two, what changed is shown first",
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/report"), help="where to write (default: runs/report)")
     parser.add_argument("--title", default="Inference engines compared", help="title of the report")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
@@ -22,17 +28,21 @@ def run(arguments: argparse.Namespace) -> int:
     """Write report.html and report.md; print the answer and where they are."""
     from helpers.bench.bundle import load_bundle
     from helpers.bench.report import write_report
+    from helpers.bench.report_changes import find_changes
     from helpers.bench.report_sections import build_report
 
-    folders = find_bundles(arguments.folders)
-    bundles = [(folder, load_bundle(folder)) for folder in folders]
-    report = build_report(bundles, title=arguments.title)
+    sides = [[(found, load_bundle(found)) for found in find_bundles([folder])] for folder in arguments.folders]
+    bundles = list({folder: (folder, bundle) for side in sides for folder, bundle in side}.values())
+    folders = [folder for folder, _ in bundles]
+    changes = find_changes(*sides) if len(sides) == 2 else None
+    report = build_report(bundles, title=arguments.title, changes=changes)
     html, markdown = write_report(report, arguments.out)
     if arguments.json:
         points = [point for _, bundle in bundles for point in bundle.to_json()["points"]]
         value = {
             "headline": report.headline,
             "bundles": [str(folder) for folder in folders],
+            "changes": changes.sentence if changes else "",
             "points": points,
             "html": str(html),
             "markdown": str(markdown),
@@ -40,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(value))
         return 0
     print(report.headline)
+    if len(sides) == 2 and changes is None:
+        print("The two have no engine, model and load in common: what changed between them cannot be said.")
     print(report.lead)
     print(f"Report: {html} (the same in {markdown.name})")
     return 0

@@ -188,6 +188,71 @@ def test_the_command_merges_bundles_below_a_folder(
     assert Path(said["markdown"]).is_file()
 
 
+def test_the_first_screen_says_what_was_measured_on_what(bundle: Path) -> None:
+    facts = dict(report_of(bundle).facts)
+    assert facts["Measured"] == "llama.cpp f32; llama.cpp q8_0"
+    assert facts["On"] == "Sample CPU, 2 cores"
+    assert facts["Load"] == "1 stream; 4 streams; 8 streams"
+    assert facts["Marks"].startswith("1 invalid")
+    page = render_html(report_of(bundle))
+    assert page.index("Sample CPU, 2 cores") < page.index("<h2>")
+
+
+def test_a_page_with_figures_stays_under_two_megabytes(bundle: Path) -> None:
+    assert len(render_html(report_of(bundle)).encode()) < 2_000_000
+
+
+def test_figures_are_told_in_words(bundle: Path) -> None:
+    page = render_html(report_of(bundle))
+    assert "Axis: Output tokens/s (ring: knee). " in page
+    assert "llama.cpp q8_0: 3 points from (1.00, " in page
+
+
+def test_own_figures_stand_beside_published_ones(bundle: Path) -> None:
+    rows = section(report_of(bundle), "Beside a DGX Spark").table
+    assert rows
+    assert [row[4] for row in rows.rows[:2]] == ["measured", "measured"]
+    assert rows.rows[-1][4] == "published: on DGX Spark"
+    assert all("llama.cpp" in row[0] for row in rows.rows)
+
+
+def test_limits_are_drawn_where_the_bundle_has_them(tmp_path: Path) -> None:
+    runs = [make_run(model="course", input_tokens=tokens, concurrency=load) for tokens in (64, 512) for load in (1, 4)]
+    folder = save(tmp_path / "sweep", runs)
+    assert not [each for each in report_of(folder).sections if each.title.startswith("Under the limits")]
+    limits = {"triad_bytes_per_s": 2e10, "read_bytes_per_s": 1e10, "matrix_flops_per_s": 1e11}
+    (folder / "limits.json").write_text(json.dumps(limits))
+    report = report_of(folder)
+    found = section(report, "Under the limits")
+    assert "20.0 GB/s and 100 GFLOP/s, measured" in found.text
+    assert found.table
+    assert len(found.table.rows) == 4
+    assert len(found.figures) == 1
+    assert section(report, "Where the time of a step goes").text
+
+
+def test_what_changed_between_two_bundles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = save(tmp_path / "before", [make_run(repeats=5), make_run(concurrency=4)])
+    after = save(tmp_path / "after", [make_run(repeats=5, tpot_s=0.01, machine="elsewhere"), make_run("vllm")])
+    assert main(["report", str(before), str(after), "--out", str(tmp_path / "out"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["changes"].endswith("under 1 common load changed beyond their intervals.")
+    text = Path(said["markdown"]).read_text(encoding="utf-8")
+    line = next(line for line in text.splitlines() if line.startswith("| llama.cpp f32 course-heavy | 128 / 16 | 1"))
+    rate, ttft, tpot = line.split(" | ")[3:]
+    assert 1.1 < float(rate.split(",")[0]) < 2
+    assert ttft.startswith("(1.00, ")
+    assert 0.49 < float(tpot.split(",")[0]) < 0.51
+
+
+def test_without_a_common_load_nothing_is_said_to_have_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [str(save(tmp_path / engine, [make_run(engine)])) for engine in ("llama.cpp", "vllm")]
+    assert main(["report", *folders, "--out", str(tmp_path / "out")]) == 0
+    assert "no engine, model and load in common" in capsys.readouterr().out
+
+
 def test_the_command_says_what_a_bundle_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(tmp_path)]) == 3
     assert "records.jsonl" in capsys.readouterr().err

@@ -1,5 +1,6 @@
-"""The report in a real browser: figures drawn, nothing loaded, nothing too wide."""
+"""The report in a real browser: figures drawn, nothing loaded, nothing too wide, fit for everybody, on paper too."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,27 +10,36 @@ import pytest
 
 from helpers.bench.bundle import load_bundle, save_bundle
 from helpers.bench.report import write_report
+from helpers.bench.report_changes import find_changes
 from helpers.bench.report_sections import build_report
 from tests.bench.samples import make_run
 
 pytestmark = pytest.mark.browser
 
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+SERIOUS = ("serious", "critical")
 
 
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    runs = [make_run(precision=p, concurrency=c, repeats=3) for p in ("f32", "q8_0") for c in (1, 4)]
-    save_bundle(folder / "bundle", "sweep", runs)
-    bundle = folder / "bundle"
-    return write_report(build_report([(bundle, load_bundle(bundle))]), folder / "out")[0]
+    for name in ("before", "after"):
+        tpot_s = 0.02 if name == "before" else 0.01
+        runs = [
+            make_run(precision=p, concurrency=c, repeats=5, tpot_s=tpot_s, error="HTTP 503" if c == 8 else "")
+            for p in ("f32", "q8_0")
+            for c in (1, 4, 8)
+        ]
+        save_bundle(folder / name, "sweep", runs)
+    sides = [[(folder / name, load_bundle(folder / name))] for name in ("before", "after")]
+    report = build_report([*sides[0], *sides[1]], changes=find_changes(*sides))
+    return write_report(report, folder / "out")[0]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api")
-    program = shutil.which("chromium") or shutil.which("google-chrome")
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("needs Chromium")
     with playwright.sync_playwright() as running:
@@ -38,21 +48,51 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
+def opened(browser: Any, page_file: Path, width: int, scheme: str) -> Any:
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.asked, page.errors = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
+    page.goto(page_file.as_uri())
+    count = page.locator(".plot").count()
+    page.wait_for_function("n => document.querySelectorAll('.plot.js-plotly-plot').length === n", arg=count)
+    return page
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1280])
 def test_the_page_draws_itself_offline(browser: Any, page_file: Path, scheme: str, width: int) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    asked: list[str] = []
-    errors: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.goto(page_file.as_uri())
-    places = page.locator(".plot")
-    page.wait_for_function("n => document.querySelectorAll('.plot.js-plotly-plot').length === n", arg=places.count())
-    assert errors == []
-    assert asked == [page_file.as_uri()]
+    page = opened(browser, page_file, width, scheme)
+    assert page.errors == []
+    assert page.asked == [page_file.as_uri()]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     ink = page.evaluate("getComputedStyle(document.body).color")
     assert (ink == "rgb(230, 233, 236)") == (scheme == "dark")
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_finding_of_axe(browser: Any, page_file: Path, scheme: str) -> None:
+    axe = pytest.importorskip("axe_core_python.sync_playwright")
+    page = opened(browser, page_file, 1280, scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    findings = axe.Axe().run(page)["violations"]
+    serious = [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in findings if one["impact"] in SERIOUS]
+    assert serious == []
+    page.close()
+
+
+def test_the_first_screen_holds_answer_and_facts(browser: Any, page_file: Path) -> None:
+    page = opened(browser, page_file, 1280, "light")
+    box = page.locator(".facts").bounding_box()
+    assert box["y"] + box["height"] < 900
+    page.close()
+
+
+def test_it_prints_its_figures_and_folded_parts(browser: Any, page_file: Path, tmp_path: Path) -> None:
+    page = opened(browser, page_file, 1280, "dark")
+    paper = page.pdf(path=tmp_path / "report.pdf", format="A4")
+    assert len(paper) > 100_000
+    assert page.evaluate("[...document.querySelectorAll('details')].every((part) => part.open)")
     page.close()
