@@ -1,0 +1,64 @@
+"""What turns a step's terms into seconds, on a machine and an engine that reach only a part of the published limits."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from helpers.simulate.cost import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Six global parameters, fitted on published figures; on this CPU measured instead, with three more.
+
+    Attributes:
+        memory: seconds of memory traffic / seconds at the published bandwidth (1 / the share that is reached).
+        dense, experts: likewise for arithmetic, in matrices that every token uses, and in experts.
+        layer_s: launching one layer's kernels, as a CUDA graph.
+        eager_layer_s: the same without a graph.
+        reduce_s: latency of one all-reduce between machines.
+        step_s, sequence_s, request_s: per step, per running sequence, per admitted request: 0 on GPUs, where the
+            published figures do not show them.
+        overlaps: memory traffic and arithmetic hide each other (GPU), or add up (this CPU, as `helpers.bench.cause`).
+    """
+
+    memory: float
+    dense: float
+    experts: float
+    layer_s: float
+    eager_layer_s: float
+    reduce_s: float
+    step_s: float = 0.0
+    sequence_s: float = 0.0
+    request_s: float = 0.0
+    overlaps: bool = True
+
+    def seconds(self, terms: Terms, *, sequences: int, admitted: int = 0, eager: bool = False, link_s: float) -> float:
+        """Time of a step; `link_s` is the latency of one all-reduce. Arrays in the terms give an array."""
+        memory_s = terms.memory_s * self.memory
+        arithmetic_s = terms.dense_s * self.dense + terms.expert_s * self.experts
+        both_s = np.maximum(memory_s, arithmetic_s) if self.overlaps else memory_s + arithmetic_s
+        launches_s = terms.layers * (self.eager_layer_s if eager else self.layer_s)
+        fixed_s = self.step_s + sequences * self.sequence_s + admitted * self.request_s
+        seconds = both_s + launches_s + terms.reduces * link_s + terms.reduce_s + fixed_s
+        return seconds  # type: ignore[no-any-return]
+
+    def scaled(self, bytes_and_launches: float, arithmetic: float) -> "Parameters":
+        """All costs times a factor: an end of the interval. Arithmetic has a factor of its own, as its error has."""
+        return replace(
+            self,
+            memory=self.memory * bytes_and_launches,
+            dense=self.dense * arithmetic,
+            experts=self.experts * arithmetic,
+            layer_s=self.layer_s * bytes_and_launches,
+            eager_layer_s=self.eager_layer_s * bytes_and_launches,
+            reduce_s=self.reduce_s * bytes_and_launches,
+            step_s=self.step_s * bytes_and_launches,
+            sequence_s=self.sequence_s * bytes_and_launches,
+            request_s=self.request_s * bytes_and_launches,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return asdict(self)
