@@ -14,6 +14,7 @@ import asyncio
 import gc
 import signal
 import sys
+from collections.abc import Callable
 
 from helpers.errors import CourseError
 from helpers.models.tokenizer import load_tokenizer
@@ -28,6 +29,9 @@ SWITCH_S = 0.0005
 """How long Python code of the engine may keep the event loop waiting; the default of 5 ms is a step or two."""
 
 BACKLOG = 1024
+
+Builder = Callable[[argparse.Namespace], Engine]
+"""Makes the engine that a command line asks for."""
 
 
 def read_arguments() -> argparse.Namespace:
@@ -83,14 +87,14 @@ def build_engine(options: argparse.Namespace) -> Engine:
     )
 
 
-async def serve(options: argparse.Namespace) -> None:
-    """Load the model, then listen until SIGTERM or SIGINT.
+async def serve(options: argparse.Namespace, build: Builder, name: str) -> None:
+    """Load the model, then listen until SIGTERM or SIGINT; see `run_server`.
 
     Raises:
         CourseError: the engine cannot be built, or it broke.
         OSError: the port is taken.
     """
-    engine = build_engine(options)
+    engine = build(options)
     tokenizer = load_tokenizer(options.model)
     loop = asyncio.get_running_loop()
     told_to_stop = asyncio.Event()
@@ -98,7 +102,9 @@ async def serve(options: argparse.Namespace) -> None:
         loop.add_signal_handler(number, told_to_stop.set)
     service = Service(engine, tokenizer, options.model, engine.scheduler.config.max_model_len)
     server = await loop.create_server(lambda: Connection(service), options.host, options.port, backlog=BACKLOG)
-    sys.stdout.write(f"nano serves {options.model} at http://{options.host}:{server.sockets[0].getsockname()[1]}/v1\n")
+    sys.stdout.write(
+        f"{name} serves {options.model} at http://{options.host}:{server.sockets[0].getsockname()[1]}/v1\n"
+    )
     sys.stdout.flush()
     gc.freeze()
     sys.setswitchinterval(SWITCH_S)
@@ -115,16 +121,27 @@ async def serve(options: argparse.Namespace) -> None:
         raise service.crashed.result()
 
 
-def main() -> int:
-    """Serve; 3 with the course's three lines on standard error if that cannot be."""
+def run_server(options: argparse.Namespace, build: Builder, name: str) -> int:
+    """Serve an engine; 3 with the course's three lines on standard error if that cannot be.
+
+    Args:
+        options: have model, host and port, and what `build` reads.
+        build: makes the engine.
+        name: of the engine, for what is said.
+    """
     import uvloop
 
     try:
-        uvloop.run(serve(read_arguments()))
+        uvloop.run(serve(options, build, name))
     except (CourseError, OSError) as error:
-        sys.stderr.write(f"nano: {error}\n")
+        sys.stderr.write(f"{name}: {error}\n")
         return 3
     return 0
+
+
+def main() -> int:
+    """Serve nano."""
+    return run_server(read_arguments(), build_engine, "nano")
 
 
 if __name__ == "__main__":
