@@ -6,6 +6,7 @@
 | COURSE_ENGINE_URL    | attach `launch` to this OpenAI-compatible URL, start nothing  | unset                    |
 | COURSE_ENGINE_NAME   | the engine's name at that URL                                 | attached                 |
 | COURSE_ENGINE_MODEL  | the model to ask for at that URL                              | the first it lists       |
+| COURSE_ENGINE_BROKER | have `launch` ask this URL for engines, which it then owns    | unset                    |
 | COURSE_API_KEY       | bearer token for that URL                                     | unset                    |
 | COURSE_LEASES        | the folder that tells all users of this machine of each other | /run/lock or /tmp        |
 | COURSE_PROFILE       | laptop, spark or two-sparks, instead of what is detected      | detected                 |
@@ -38,6 +39,7 @@ VARIABLES = (
     "COURSE_ENGINE_URL",
     "COURSE_ENGINE_NAME",
     "COURSE_ENGINE_MODEL",
+    "COURSE_ENGINE_BROKER",
     "COURSE_API_KEY",
     "COURSE_LEASES",
     "COURSE_PROFILE",
@@ -53,6 +55,7 @@ class Settings:
     engine_url: str
     engine_name: str
     engine_model: str
+    engine_broker: str
     api_key: str
     profile: str
     catalog: Path
@@ -87,6 +90,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         engine_url=environment.get("COURSE_ENGINE_URL", ""),
         engine_name=environment.get("COURSE_ENGINE_NAME", ""),
         engine_model=environment.get("COURSE_ENGINE_MODEL", ""),
+        engine_broker=environment.get("COURSE_ENGINE_BROKER", ""),
         api_key=environment.get("COURSE_API_KEY", ""),
         profile=environment.get("COURSE_PROFILE", ""),
         catalog=Path(environment.get("COURSE_CATALOG") or os.path.join(config, "spark-inference", "catalog.toml")),

@@ -19,7 +19,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from helpers.course.descendants import MARK, Descendants
 
-OUTPUT_MESSAGES = ("stream", "display_data", "execute_result", "update_display_data", "error")
+OUTPUT_MESSAGES = ("stream", "display_data", "execute_result", "update_display_data", "error", "comm_open", "comm_msg")
 KERNEL_START_S = 120
 IOPUB_WAIT_S = 60
 """How long outputs may lag behind a finished cell; nbclient's 4 s are too short beside a busy engine."""
@@ -100,7 +100,7 @@ def run(request: dict[str, Any], events: Events) -> tuple[str, str]:
             request["output"],
             parameters=request["parameters"],
             engine_name="course",
-            kernel_name="python3",
+            kernel_name=request.get("kernel", "python3"),
             language="python",
             progress_bar=False,
             start_timeout=KERNEL_START_S,

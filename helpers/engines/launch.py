@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from helpers.config import read_settings
-from helpers.engines import persistent, registry
+from helpers.engines import brokered, persistent, registry
 from helpers.engines.adapter import complete
 from helpers.engines.attach import attach
 from helpers.engines.drafts import known_draft
@@ -32,8 +32,9 @@ def launch(
     """Start an engine and wait until it answers, or attach to one that runs.
 
     With COURSE_ENGINE_URL in the environment nothing is started: it attaches to that URL, so that somebody else can
-    own the engine. What was asked for is checked all the same, but served is what that server has. An engine that
-    `./course engines start` left running is used too if it serves the model with every option that is asked for.
+    own the engine. What was asked for is checked all the same, but served is what that server has. With
+    COURSE_ENGINE_BROKER the owner at that URL starts what is asked for. An engine that `./course engines start` left
+    running is used too if it serves the model with every option that is asked for.
 
     On a machine with a GPU, which several people may share, an engine that needs it waits for its turn.
 
@@ -67,6 +68,8 @@ def launch(
         return attach(
             settings.engine_url, model=settings.engine_model, engine=settings.engine_name, api_key=settings.api_key
         )
+    if settings.engine_broker:
+        return brokered.launch(settings.engine_broker, config, beside)
     adapter = registry.find(engine, config.model, config.container)
     if beside and "gpu_memory_fraction" in adapter.extra:
         config = replace(config, extra={"gpu_memory_fraction": BESIDE_FRACTION, **config.extra})

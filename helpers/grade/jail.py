@@ -53,7 +53,8 @@ class Jail:
         network: shared with the caller, or none.
         environment: all that the program finds in its environment.
         folder: where it starts; one of `write`.
-        copy: a file that it must read although only its caller may, and where it gets it.
+        copy: the word of the program's arguments before a file that only the caller may read, and where the program
+            finds a copy of it; empty for none.
         pid_file: where the outer process writes its number; empty for nowhere.
     """
 
@@ -213,14 +214,15 @@ def wait_for(child: int) -> int:
 
 def copied(jail: Jail, program: list[str]) -> list[str]:
     """Copy the file that only the caller may read to where the program finds it; the program with the new path."""
-    source, target = jail.copy
-    if not source or source not in program:
+    word, target = jail.copy
+    if not word or word not in program:
         return program
-    Path(target).write_bytes(Path(source).read_bytes())
+    place = program.index(word) + 1
+    Path(target).write_bytes(Path(program[place]).read_bytes())
+    os.chmod(target, 0o600)
     if jail.uid is not None:
         os.chown(target, jail.uid, jail.uid)
-    os.chmod(target, 0o600)
-    return [target if word == source else word for word in program]
+    return [*program[:place], target, *program[place + 1 :]]
 
 
 def run(jail: Jail, program: list[str]) -> int:
