@@ -21,7 +21,7 @@ ARROWS = {
     "engines": {"errors", "config", "hardware", "models", "client"},
     "bench": {"errors", "config", "hardware", "models", "client", "engines"},
     "aot": {"errors", "config", "hardware", "models", "nano"},
-    "simulate": {"errors", "config", "hardware", "models", "nano", "client"},
+    "simulate": {"errors", "config", "hardware", "models", "nano", "client", "engines", "bench"},
     "course": {"errors", "config", "hardware", "models", "client", "engines", "bench", "simulate"},
     "api": {"errors", "config", "hardware", "models", "client", "engines", "bench"},
     "openwebui": {"errors", "config"},

@@ -35,7 +35,7 @@ class Bundle:
 
     Attributes:
         kind: run, sweep or comparison.
-        origin: measured if this machine made it, else recorded.
+        origin: simulated if a run of it is; else measured if this machine made it, else recorded.
         damaged_lines: lines of records.jsonl that could not be read: the last one, after a crash.
     """
 
@@ -197,6 +197,8 @@ def load_bundle(folder: Path) -> Bundle:
         Run.rebuild(point, of_point, provenance, client_error, origin)
         for point, of_point in zip(points, repeats, strict=True)
     )
+    if any(run.origin == "simulated" for run in runs):
+        origin = "simulated"
     return Bundle(summary["kind"], runs, provenance, client_error, origin, damaged)
 
 

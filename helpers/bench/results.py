@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from helpers.bench.bundle import load_bundle, save_bundle
 from helpers.bench.knee import knee_index
@@ -47,6 +48,11 @@ class Sweep:
     """One server at several loads."""
 
     runs: tuple[Run, ...]
+
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        """The runs in the command contract's form."""
+        return [run.point() for run in self.runs]
 
     @property
     def knee(self) -> Run | None:

@@ -16,7 +16,7 @@ from helpers.bench.workloads import Workload
 from helpers.client.records import RequestRecord
 from helpers.errors import UsageError
 
-Origin = Literal["measured", "recorded"]
+Origin = Literal["measured", "recorded", "simulated"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,10 @@ class Run:
         client_error: the client's own error on this machine (`calibrate`); None if it was not measured.
         remarks: what the runner itself has to say, such as records that could not be written.
         complete: False if it was stopped before its end.
-        origin: measured on this machine, or recorded on another.
+        origin: measured on this machine, recorded on another, or simulated.
+        intervals: of a simulated run, figure (output_tokens_per_s, ttft_s.p50, ...) -> its 80 % interval.
+        extrapolations: of a simulated run, where it leaves what was published.
+        streamed: its figures, where the records of so many requests were not kept; else None.
     """
 
     label: str
@@ -47,6 +50,9 @@ class Run:
     remarks: tuple[str, ...] = ()
     complete: bool = True
     origin: Origin = "measured"
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    extrapolations: tuple[str, ...] = ()
+    streamed: Metrics | None = None
 
     @property
     def concurrency(self) -> int | None:
@@ -68,6 +74,8 @@ class Run:
     @cached_property
     def metrics(self) -> Metrics:
         """Figures over all repeats: latencies pooled, rates over the repeats' total duration."""
+        if self.streamed is not None:
+            return self.streamed
         metrics = summarize(self.records)
         steady = [each.steady_output_tokens_per_s for each in self.repeat_metrics]
         known = [value for value in steady if value is not None]
@@ -76,6 +84,8 @@ class Run:
     @cached_property
     def repeat_metrics(self) -> list[Metrics]:
         """Figures of each repeat alone: the samples of confidence intervals."""
+        if self.streamed is not None:
+            return [self.streamed]
         return [summarize(repeat) for repeat in self.repeats]
 
     @cached_property
@@ -90,7 +100,8 @@ class Run:
             load_average=self.provenance.get("load_average"),
             cores=hardware.get("cores"),
         )
-        notes = judge(self.records, asked)
+        notes = judge(self.records, asked) if self.streamed is None else []
+        notes.extend(Note("extrapolates", text) for text in self.extrapolations)
         notes.extend(Note("remark", remark) for remark in self.remarks)
         if not self.complete:
             notes.insert(0, Note("stopped", "the run was stopped before its end", invalidates=True))
@@ -113,12 +124,13 @@ class Run:
             "origin": self.origin,
             "concurrency": self.concurrency,
             "rate_per_s": getattr(self.arrivals, "rate_per_s", None),
-            "requests": len(self.records),
+            "requests": metrics["requests"],
             "errors": metrics["errors"],
             "peak_in_flight": metrics["peak_in_flight"],
             **{name: metrics[name] for name in names},
             "valid": self.valid,
             "notes": [note.text for note in self.notes],
+            **({"intervals": self.intervals, "extrapolates": bool(self.extrapolations)} if self.intervals else {}),
         }
 
     def describe(self) -> dict[str, Any]:
@@ -136,6 +148,8 @@ class Run:
             "counters": self.counters,
             "remarks": list(self.remarks),
             "complete": self.complete,
+            **({"extrapolations": list(self.extrapolations)} if self.extrapolations else {}),
+            **({"streamed": True} if self.streamed is not None else {}),
         }
 
     def save(self, folder: Path) -> None:
@@ -167,7 +181,7 @@ class Run:
         client_error: dict[str, Any] | None,
         origin: Origin,
     ) -> "Run":
-        """From `describe`'s dictionary and the records; every figure is computed anew."""
+        """From `describe`'s dictionary and the records; every figure is computed anew where records were kept."""
         return cls(
             label=value["label"],
             target=Target(**value["target"]),
@@ -180,7 +194,10 @@ class Run:
             client_error=client_error,
             remarks=tuple(value["remarks"]),
             complete=value["complete"],
-            origin=origin,
+            origin="simulated" if value.get("origin") == "simulated" else origin,
+            intervals={name: (low, high) for name, (low, high) in value.get("intervals", {}).items()},
+            extrapolations=tuple(value.get("extrapolations", ())),
+            streamed=Metrics.from_json(value["metrics"]) if value.get("streamed") else None,
         )
 
 

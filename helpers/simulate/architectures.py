@@ -139,7 +139,9 @@ def from_config(name: str, config: Mapping[str, Any], source: str) -> Architectu
         else:
             made = _transformer(name, text, source)
     except KeyError as missing:
-        raise UsageError(f"the config of {name} has no {missing}", "its layers are of a kind not known here") from missing
+        raise UsageError(
+            f"the config of {name} has no {missing}", "its layers are of a kind not known here"
+        ) from missing
     except (TypeError, ValueError, ZeroDivisionError) as error:
         raise UsageError(f"the config of {name} holds a size that is none", str(error)) from error
     if min(made.layers, made.hidden, made.vocabulary, made.heads, made.kv_heads, made.head_size) < 1:

@@ -77,4 +77,6 @@ def require_known(device: str) -> None:
     """
     names = [*published_devices(), CPU]
     if device not in names:
-        raise UsageError(f"unknown device {device!r}", f"known are {', '.join(names)}", "./course simulate --device gb10")
+        raise UsageError(
+            f"unknown device {device!r}", f"known are {', '.join(names)}", "./course simulate --device gb10"
+        )

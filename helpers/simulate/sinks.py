@@ -200,7 +200,10 @@ class Histogram:
         if not total:
             return None
         cumulated = np.cumsum(self._counts)
-        p50, p90, p99 = (self._value(int(np.searchsorted(cumulated, share * (total - 1), side="right"))) for share in (0.5, 0.9, 0.99))
+        p50, p90, p99 = (
+            self._value(int(np.searchsorted(cumulated, share * (total - 1), side="right")))
+            for share in (0.5, 0.9, 0.99)
+        )
         return Distribution(self._sum / total, p50, p90, p99)
 
     def _value(self, index: int) -> float:
