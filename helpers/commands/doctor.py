@@ -8,6 +8,7 @@ from typing import Any
 
 import helpers
 from helpers.config import ROOT, read_settings
+from helpers.course.status import next_step, read_status
 from helpers.engines import lease, memory, orphans
 from helpers.engines.containers import docker_problem
 from helpers.engines.registry import DEFAULTS
@@ -46,7 +47,7 @@ def examine(nodes: tuple[str, ...] = ()) -> dict[str, Any]:
     host = memory.host_memory()
     return {
         "problems": problems,
-        "next_command": missing[default].next_command if default in missing else "./course run 1",
+        "next_command": missing[default].next_command if default in missing else next_step(read_status()),
         "nodes": asked,
         "memory": {
             "total_bytes": host.total_bytes,

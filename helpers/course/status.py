@@ -56,6 +56,14 @@ def read_status(root: Path = ROOT) -> list[TaskStatus]:
     return [_status(entry, demonstrated.get(entry.name, ())) for entry in find_tasks(root)]
 
 
+def next_step(statuses: list[TaskStatus]) -> str:
+    """The command that leads on: first a look at a task that runs by itself, then the labs in their order."""
+    if not any(status.demonstrated or status.opened for status in statuses):
+        return "./course run 1"
+    unfinished = [status for status in statuses if not status.done]
+    return unfinished[0].next_command if unfinished else "./course run --full"
+
+
 def _status(entry: Entry, demonstrated: tuple[str, ...]) -> TaskStatus:
     opened = entry.notebook("work").exists()
     progress = _read(progress_path(entry))

@@ -252,8 +252,23 @@ def test_clean_removes_what_is_made_again_and_nothing_else(clone: Path) -> None:
     assert (clone / "runs" / "a" / "summary.json").exists()
     assert (clone / "cache" / "other" / "z").exists()
     assert (clone / "work" / "01_sample.ipynb").exists()
+    assert f"more with --runs: {clone / 'runs'}" in done.stdout
     course(clone, "clean", "--runs")
     assert not (clone / "runs").exists()
+
+
+def test_clean_can_say_what_would_go_and_keeps_engines_unless_asked(clone: Path) -> None:
+    for path in ("cache/environments/vllm/x", "cache/gguf/y"):
+        (clone / path).parent.mkdir(parents=True, exist_ok=True)
+        (clone / path).write_text("x" * 3_000_000)
+    said = course(clone, "clean", "--dry-run").stdout
+    assert "3.0 MB would be freed" in said
+    assert (clone / "cache" / "gguf").exists()
+    kept = course(clone, "clean").stdout
+    assert "3.0 MB freed" in kept
+    assert f"3.0 MB more with --engines: {clone / 'cache' / 'environments'}" in kept
+    assert "3.0 MB freed" in course(clone, "clean", "--engines").stdout
+    assert not (clone / "cache" / "environments").exists()
 
 
 def test_unknown_tasks_and_engines_are_wrong_use(clone: Path) -> None:
