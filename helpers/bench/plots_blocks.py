@@ -38,8 +38,8 @@ def plot_blocks(trace: Steps, step: int | None = None, title: str = "") -> go.Fi
     at = _find(steps, step)
     record = steps[at]
     order = number_requests(steps)
-    owners = _owners(record)
-    kept = _kept(steps[: at + 1])
+    owners = find_owners(record)
+    kept = kept_blocks(steps[: at + 1])
     touched = max(
         [*owners, *kept, *(block for s in steps for work in s["work"] for block in work["blocks"])], default=0
     )
@@ -51,7 +51,7 @@ def plot_blocks(trace: Steps, step: int | None = None, title: str = "") -> go.Fi
     _add_blocks(figure, "free", free, {"color": "rgba(0,0,0,0)", "line": {"color": GRID, "width": 1}}, "free")
     look = {"color": GRID, "line": {"color": INK, "width": 1}}
     _add_blocks(figure, "kept for a later prompt", sorted(kept), look, "nobody's, content kept")
-    full = _filled_blocks(record)
+    full = filled_blocks(record)
     for request in dict.fromkeys(work["request_id"] for work in record["work"]):
         mine = [block for block, names in owners.items() if names == [request] and block < count]
         number = order[request] + 1
@@ -146,7 +146,7 @@ def _find(steps: Sequence[Step], number: int | None) -> int:
     raise UsageError(f"the trace has no step {number}", f"it has steps {steps[0]['number']} to {steps[-1]['number']}")
 
 
-def _owners(step: Step) -> dict[int, list[str]]:
+def find_owners(step: Step) -> dict[int, list[str]]:
     """Block -> the requests that own it."""
     owners: dict[int, list[str]] = {}
     for work in step["work"]:
@@ -155,7 +155,7 @@ def _owners(step: Step) -> dict[int, list[str]]:
     return owners
 
 
-def _filled_blocks(step: Step) -> set[int]:
+def filled_blocks(step: Step) -> set[int]:
     """Blocks without room for another token once the step has run."""
     return {
         block
@@ -164,18 +164,18 @@ def _filled_blocks(step: Step) -> set[int]:
     }
 
 
-def _kept(steps: Sequence[Step]) -> set[int]:
+def kept_blocks(steps: Sequence[Step]) -> set[int]:
     """Blocks that nobody owns in the last step and whose content is kept.
 
     The engine records how many; they are the full blocks given back last, since the oldest are overwritten first.
     """
     filled: dict[int, None] = {}
     for step in steps:
-        full, owned = _filled_blocks(step), _owners(step)
+        full, owned = filled_blocks(step), find_owners(step)
         for block in owned:
             filled.pop(block, None)
         filled.update(dict.fromkeys(block for block in owned if block in full))
-    idle = [block for block in filled if block not in _owners(steps[-1])]
+    idle = [block for block in filled if block not in find_owners(steps[-1])]
     count = steps[-1]["cached_blocks"]
     return set(idle[-count:]) if count else set()
 

@@ -52,7 +52,7 @@ def plot_timeline(
     """
     steps = read_steps(trace)
     order = number_requests(steps)
-    bars = _bars(steps, waits=not slots)
+    bars = read_bars(steps, waits=not slots)
     rows = _slots(bars) if slots else {id(bar): order[bar.request] for bar in bars}
     shown = [bar for bar in bars if rows[id(bar)] < MOST_REQUESTS_SHOWN]
     height = max((rows[id(bar)] for bar in shown), default=0) + 1
@@ -107,7 +107,7 @@ def _kind(work: Step) -> Kind:
     return VERIFY if work["drafted"] else DECODE
 
 
-def _bars(steps: Sequence[Step], *, waits: bool) -> list[Bar]:
+def read_bars(steps: Sequence[Step], *, waits: bool) -> list[Bar]:
     """What every request did, steps in a row together; in the order of their beginnings."""
     bars: list[Bar] = []
     last: dict[str, Bar] = {}

@@ -2,9 +2,11 @@
 
 import asyncio
 import functools
+import logging
 import os
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterator
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from helpers.client.loop import new_event_loop
@@ -40,6 +42,16 @@ def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
         # A cancelled future says nothing of its task, which must have let go of what it uses before anyone else does.
         ended.wait(CANCEL_LIMIT_S)
         raise
+
+
+def start(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine on the private loop without waiting; what it raises goes to the log of `helpers`."""
+
+    def tell(future: "Future[None]") -> None:
+        if not future.cancelled() and (error := future.exception()) is not None:
+            logging.getLogger("helpers").error("in the background: %s", error, exc_info=error)
+
+    asyncio.run_coroutine_threadsafe(coroutine, _loop(os.getpid())).add_done_callback(tell)
 
 
 def iterate(items: AsyncGenerator[Result, None]) -> Iterator[Result]:

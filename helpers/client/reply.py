@@ -1,6 +1,6 @@
 """What a request comes to: a whole answer, one that is still arriving, or a failure with what did arrive."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,7 @@ class Stream:
     def __iter__(self) -> Iterator[str]:
         return background.iterate(self._pieces)
 
-    def __aiter__(self) -> AsyncIterator[str]:
+    def __aiter__(self) -> AsyncGenerator[str, None]:
         return self._pieces
 
 

@@ -15,10 +15,13 @@ What it is made of, from the inside out:
     components/   parts of a page, one file each
     pages/        the pages: chat, models, sign-in
     mounting.py   all of it into the gateway's application
+
+And the panels of the notebooks (`panels/`), which have nothing to do with the pages: `helpers.ui.StepExplorer` and
+the others are the same as `helpers.StepExplorer`.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,3 +38,11 @@ def mount(app: "FastAPI", extensions: "Sequence[Path]" = ()) -> None:
     from helpers.ui.mounting import mount as mount_pages
 
     mount_pages(app, extensions)
+
+
+def __getattr__(name: str) -> Any:
+    import helpers
+
+    if helpers.PUBLIC.get(name, "").startswith("helpers.ui.panels."):
+        return getattr(helpers, name)
+    raise AttributeError(f"module 'helpers.ui' has no attribute {name!r}")
