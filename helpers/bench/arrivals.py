@@ -20,7 +20,10 @@ def _require_positive(name: str, value: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ClosedLoop:
-    """`concurrency` streams, each sending its next request when its last answer has ended."""
+    """`concurrency` streams, each sending its next request when its last answer has ended.
+
+    They begin a millisecond apart (`helpers/client/load.py` says why), or at once where each has one request only.
+    """
 
     concurrency: int
 

@@ -25,6 +25,11 @@ SETTLE_S = 0.05
 """Pause after opening the connections of a closed loop. The kernel says they stand before the server has accepted
 them, and a client cannot see when it has; without the pause the first TTFTs hold that work."""
 
+STREAM_GAP_S = 0.001
+"""The streams of a closed loop begin this far apart. Streams in step stay in step: their chunks would arrive in one
+burst each time, and the last one read would seem late. Measured beside the mock server with 64 streams: TTFT p50 wrong
+by 0.1 ms instead of 0.5 to 4 ms."""
+
 
 @dataclass(frozen=True, slots=True)
 class EncodedRequest:
@@ -154,18 +159,29 @@ async def closed_loop(
     concurrency: int,
     on_record: Callable[[RequestRecord], None],
 ) -> None:
-    """Keep `concurrency` requests in flight until all are sent: each stream sends when its last answer has ended."""
-    await client.pool.open(min(concurrency, len(requests)))
+    """Keep `concurrency` requests in flight until all are sent: each stream sends when its last answer has ended.
+
+    The streams begin one after the other, `STREAM_GAP_S` apart; those still to begin do so at once when the first
+    answer ends, and all begin at once where each has a single request, so that the concurrency is reached.
+    """
+    streams = min(concurrency, len(requests))
+    await client.pool.open(streams)
     await asyncio.sleep(SETTLE_S)
     waiting = iter(requests)
+    gap_s = STREAM_GAP_S if len(requests) > streams else 0.0
+    an_answer_ended = asyncio.Event()
 
-    async def stream() -> None:
+    async def stream(number: int) -> None:
+        if number and gap_s:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(an_answer_ended.wait(), number * gap_s)
         for request in waiting:
             recorder.put(await client.send(request))
+            an_answer_ended.set()
 
     with no_collection():
         recorder = Recorder(perf_counter(), on_record)
-        await _gather([stream() for _ in range(min(concurrency, len(requests)))], recorder)
+        await _gather([stream(number) for number in range(streams)], recorder)
 
 
 async def open_loop(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from helpers.client.answers import Answer, split_events
-from helpers.client.load import LoadClient, closed_loop, open_loop
+from helpers.client.load import STREAM_GAP_S, LoadClient, closed_loop, open_loop
 from helpers.client.loop import run_apart
 from helpers.client.mock import MockServer
 from helpers.client.records import RequestRecord
@@ -84,6 +84,25 @@ def test_times_agree_with_what_the_server_did(mock: MockServer):
         # The client cannot see a token before it was written; how much later is for `bench calibrate`.
         assert record.ttft_s >= request.ttft_s
         assert record.chunk_s[-1] - record.chunk_s[0] == pytest.approx(sum(request.gaps_s), abs=0.5)
+
+
+def test_streams_begin_one_after_the_other():
+    with MockServer(ttft_s=0.5, gap_s=0.0, output_tokens=1) as slow:
+        sent_s = sorted(record.sent_s for record in ask(slow.url, 16, concurrency=8))
+        assert slow.truth().peak_in_flight == 8
+    assert sent_s[7] - sent_s[0] > 2 * STREAM_GAP_S  # seven gaps; the loop's clock may lag behind at the start
+
+
+def test_the_first_answers_end_calls_the_streams_that_wait():
+    with MockServer(ttft_s=0.0, gap_s=0.001, output_tokens=4) as quick:
+        assert all(record.ok for record in ask(quick.url, 256, concurrency=64))
+        assert quick.truth().peak_in_flight == 64
+
+
+def test_single_requests_are_all_sent_at_once():
+    with MockServer(ttft_s=0.0, gap_s=0.01, output_tokens=2) as quick:
+        assert all(record.ok for record in ask(quick.url, 32, concurrency=32))
+        assert quick.truth().peak_in_flight == 32
 
 
 def test_connections_are_reused(mock: MockServer):
