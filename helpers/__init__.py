@@ -103,6 +103,7 @@ PUBLIC = {
     "Server": "helpers.engines.server",
     "shared_prefix": "helpers.bench.workloads",
     "SideBySide": "helpers.ui.panels.chat",
+    "simulate_load": "helpers.simulate.load",
     "stars": "helpers.bench.stars",
     "step_shares": "helpers.bench.plots_cause",
     "StepCost": "helpers.bench.roofline",

@@ -40,6 +40,9 @@ MORE = (
         "prefetch", "say what will be downloaded (size, time, disk), then download it", "./course prefetch 1 --dry-run"
     ),
     Command("bench", "measure an engine or a URL under load", "./course bench --engine llama.cpp --concurrency 1,4"),
+    Command(
+        "simulate", "the points of bench on a Spark, an H100 or an H200, from a cost model", "./course simulate --json"
+    ),
     Command("plan", "the exact commands that start an engine; starts nothing", "./course plan vllm --model qwen3-8b"),
     Command("report", "merge and compare the bundles of several runs", "./course report runs/a runs/b"),
     Command("keys", "who may use the gateway: add, list, revoke", "./course keys add alice"),

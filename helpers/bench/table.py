@@ -84,3 +84,24 @@ def _milliseconds(value: Distribution | None, percentile: str) -> str:
 
 def _rate(value: float | None) -> str:
     return "-" if value is None else f"{value:,.0f}"
+
+
+def intervals_table(runs: Sequence[Run]) -> "Table":
+    """One row a simulated run: the 80 % interval of its rate and of its median latencies, in milliseconds."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), title="80 % intervals", title_justify="left"
+    )
+    table.add_column("load", no_wrap=True)
+    for column in ("tokens/s out", "TTFT p50", "TPOT p50", "e2e p50", "extrapolates"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for run in runs:
+        low, high = run.intervals.get("output_tokens_per_s", (None, None))
+        cells = [f"{_rate(low)} to {_rate(high)}"]
+        for name in ("ttft_s.p50", "tpot_s.p50", "e2e_s.p50"):
+            ends = run.intervals.get(name)
+            cells.append("-" if ends is None else f"{ends[0] * 1000:,.1f} to {ends[1] * 1000:,.1f}")
+        table.add_row(run.label, *cells, "yes" if run.extrapolations else "no")
+    return table

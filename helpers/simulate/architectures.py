@@ -134,10 +134,8 @@ def from_config(name: str, config: Mapping[str, Any], source: str) -> Architectu
     """
     text = config.get("text_config") or config
     try:
-        if "hybrid_override_pattern" in text:
-            made = _hybrid(name, text, source)
-        else:
-            made = _transformer(name, text, source)
+        read = _hybrid if "hybrid_override_pattern" in text else _transformer
+        made = read(name, text, source)
     except KeyError as missing:
         raise UsageError(
             f"the config of {name} has no {missing}", "its layers are of a kind not known here"

@@ -1,4 +1,4 @@
-"""The six global parameters, fitted on published DGX Spark figures; how far each figure is missed, and left out is missed.
+"""The six global parameters, fitted on published DGX Spark figures, and how far each figure is missed, left out or not.
 
 Time is linear in the parameters where memory bounds a step, and where arithmetic does, so each part is a least-squares
 fit of relative errors that may not go below zero, like `helpers.bench.cause`:

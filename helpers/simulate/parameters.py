@@ -41,8 +41,7 @@ class Parameters:
         both_s = np.maximum(memory_s, arithmetic_s) if self.overlaps else memory_s + arithmetic_s
         launches_s = terms.layers * (self.eager_layer_s if eager else self.layer_s)
         fixed_s = self.step_s + sequences * self.sequence_s + admitted * self.request_s
-        seconds = both_s + launches_s + terms.reduces * link_s + terms.reduce_s + fixed_s
-        return seconds  # type: ignore[no-any-return]
+        return both_s + launches_s + terms.reduces * link_s + terms.reduce_s + fixed_s
 
     def scaled(self, bytes_and_launches: float, arithmetic: float) -> "Parameters":
         """All costs times a factor: an end of the interval. Arithmetic has a factor of its own, as its error has."""

@@ -200,10 +200,8 @@ class Histogram:
         if not total:
             return None
         cumulated = np.cumsum(self._counts)
-        p50, p90, p99 = (
-            self._value(int(np.searchsorted(cumulated, share * (total - 1), side="right")))
-            for share in (0.5, 0.9, 0.99)
-        )
+        ranks = [share * (total - 1) for share in (0.5, 0.9, 0.99)]
+        p50, p90, p99 = (self._value(int(np.searchsorted(cumulated, rank, side="right"))) for rank in ranks)
         return Distribution(self._sum / total, p50, p90, p99)
 
     def _value(self, index: int) -> float:

@@ -21,8 +21,8 @@ class SkippingScheduler(Scheduler):
     def steps_alike(self) -> int:
         """How many of the next steps only decode one token for each running request; 0 if the next one does not.
 
-        The last of them may end requests. A request that waits stands in the way only if it could be admitted, or if trying to would touch the prefix
-        cache's order.
+        The last of them may end requests. A request that waits stands in the way only if it could be admitted, or if
+        trying to would touch the prefix cache's order.
         """
         if not self.running or (self.waiting and self.admits and self._may_admit()):
             return 0

@@ -1,0 +1,197 @@
+"""This machine's processor as a device: its limits measured, and what an engine makes of them, measured too.
+
+A handful of short runs of the engine itself; each run's duration, and the first token's wait of a single stream, are
+linear in the parameters once the schedule is known, and the schedule of a closed loop does not depend on them. So every
+run is played once for each parameter, with that parameter 1 and the others 0, and least squares finds the mix.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from helpers.bench.arrivals import ClosedLoop
+from helpers.bench.bundle import write_json
+from helpers.bench.machine import measure_limits
+from helpers.bench.provenance import load_average, machine_id
+from helpers.bench.run import Run
+from helpers.bench.runner import measure
+from helpers.bench.workloads import unique_prompts
+from helpers.config import read_settings
+from helpers.engines.launch import launch
+from helpers.engines.memory import host_memory
+from helpers.errors import CheckFailed
+from helpers.hardware import read_hardware
+from helpers.simulate.architectures import architecture
+from helpers.simulate.clock import Stepper
+from helpers.simulate.cost import make_layout
+from helpers.simulate.devices import CPU, Device, Link
+from helpers.simulate.fit import COVERAGE, least_squares
+from helpers.simulate.parameters import Parameters
+from helpers.simulate.session import Session, budget_tokens
+from helpers.simulate.sinks import Figures
+from helpers.simulate.traffic import Users
+
+MODELS = ("course", "course-heavy")
+"""Two sizes, so that bytes and FLOPs can be told from what every step costs."""
+
+LOADS = ((1, 128, 32), (1, 768, 8), (4, 128, 32), (16, 128, 32))
+"""Streams, prompt and answer tokens of the runs for each model."""
+
+UNITS = ("memory", "dense", "step_s", "sequence_s", "request_s")
+"""The parameters that a CPU shows; NumPy's and oneDNN's kernels launch nothing."""
+
+NOTHING = Parameters(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, overlaps=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What an engine reaches on this CPU.
+
+    Attributes:
+        factor: measured / fitted lies within it for 80 % of the left-out equations.
+        largest_batch, largest_parameters: of what was measured.
+        worst: the largest relative error of a left-out equation.
+    """
+
+    engine: str
+    parameters: Parameters
+    bandwidth_bytes_per_s: float
+    flops_per_s: float
+    factor: float
+    worst: float
+    largest_batch: int
+    largest_parameters: int
+    date: str
+    load_average: float | None
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """By precision, as of a device."""
+        return {"f32": self.flops_per_s}
+
+
+def describe() -> Device:
+    """This machine's memory; its rates are those of a profile."""
+    memory = host_memory()
+    return Device(
+        id=CPU,
+        name="this CPU",
+        source=f"measured here: {read_hardware().processor}",
+        bandwidth_bytes_per_s=1.0,
+        memory_bytes=memory.total_bytes,
+        reserved_bytes=memory.kept_bytes,
+        flops_per_s={"f32": 1.0},
+        link=Link("none", 1.0, 0.0),
+    )
+
+
+def profile(engine: str, progress: Callable[[str], None] | None = None) -> Profile:
+    """The kept profile of an engine; of nano where it has none; nano's is measured if nothing was yet.
+
+    Raises:
+        As `measure_profile`.
+    """
+    return _kept(engine) or _kept("nano") or measure_profile("nano", progress=progress)
+
+
+def measure_profile(engine: str, *, keep: bool = True, progress: Callable[[str], None] | None = None) -> Profile:
+    """Measure an engine on this CPU: a minute or two, depending on the engine's start.
+
+    Raises:
+        EngineUnavailable, EngineFailed: the engine does not run here. CheckFailed: its requests failed.
+    """
+    limits = measure_limits()
+    equations: list[tuple[tuple[float, ...], float]] = []
+    for model in MODELS:
+        if progress is not None:
+            progress(f"measuring {engine} with {model} on this CPU")
+        with launch(engine, model=model, precision="f32", max_num_seqs=max(load[0] for load in LOADS)) as server:
+            for streams, input_tokens, output_tokens in LOADS:
+                run = measure(
+                    server,
+                    unique_prompts(input_tokens, output_tokens, seed=streams),
+                    ClosedLoop(streams),
+                    max(6, 2 * streams),
+                )
+                equations += _equations(run, model, engine, limits.bandwidth_bytes_per_s, limits.matrix_flops_per_s)
+    found = _solve(equations)
+    misses = sorted(
+        abs(math.log(target / _value(columns, _solve([*equations[:index], *equations[index + 1 :]]))))
+        for index, (columns, target) in enumerate(equations)
+    )
+    made = Profile(
+        engine=engine,
+        parameters=Parameters(**{**asdict(NOTHING), **dict(zip(UNITS, found, strict=True))}),
+        bandwidth_bytes_per_s=limits.bandwidth_bytes_per_s,
+        flops_per_s=limits.matrix_flops_per_s,
+        factor=math.exp(misses[min(len(misses), math.ceil(COVERAGE * (len(misses) + 1))) - 1]),
+        worst=math.exp(misses[-1]) - 1,
+        largest_batch=max(load[0] for load in LOADS),
+        largest_parameters=max(architecture(model).parameters for model in MODELS),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        load_average=load_average(),
+    )
+    if keep:
+        path = _path(engine)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, asdict(made))
+    return made
+
+
+def _equations(
+    run: Run, model: str, engine: str, bandwidth: float, flops_per_s: float
+) -> list[tuple[tuple[float, ...], float]]:
+    """What a run's duration, and a single stream's first token, are made of: (one column a parameter, seconds)."""
+    if run.metrics.errors or run.metrics.ttft_s is None:
+        first = next((record.error for record in run.records if record.error), "no answer arrived")
+        raise CheckFailed(f"{run.metrics.errors} requests to {engine} failed", first, f"./course engines logs {engine}")
+    played = []
+    described = architecture(model)
+    layout = make_layout(described, "f32", engine)
+    machine = Device(CPU, "", "", bandwidth, 0.0, 0.0, {"f32": flops_per_s}, Link("none", 1.0, 0.0))
+    streams = run.concurrency or 1
+    session = Session(
+        input_tokens=run.workload.input_tokens,
+        output_tokens=run.workload.output_tokens,
+        blocks=streams * 256,
+        block_size=16,
+        max_num_seqs=max(load[0] for load in LOADS),
+        max_num_batched_tokens=budget_tokens(engine),
+    )
+    for name in UNITS:
+        figures = Figures()
+        one = Parameters(**{**asdict(NOTHING), name: 1.0})
+        session.play(Stepper(described, layout, machine, one), Users(streams, run.requests), figures)
+        played.append(figures.metrics())
+    made = [(tuple(metrics.duration_s for metrics in played), run.metrics.duration_s)]
+    if streams == 1:
+        waits = tuple(metrics.ttft_s.mean if metrics.ttft_s else 0.0 for metrics in played)
+        made.append((waits, run.metrics.ttft_s.p50))
+    return made
+
+
+def _solve(equations: list[tuple[tuple[float, ...], float]]) -> tuple[float, ...]:
+    return least_squares([columns for columns, _ in equations], [target for _, target in equations])
+
+
+def _value(columns: tuple[float, ...], found: tuple[float, ...]) -> float:
+    return sum(column * value for column, value in zip(columns, found, strict=True))
+
+
+def _path(engine: str) -> Path:
+    return read_settings().cache / "simulate" / f"{machine_id()}-{engine}.json"
+
+
+def _kept(engine: str) -> Profile | None:
+    """None if it was not measured, or the file is of another version: it is measured anew then."""
+    try:
+        value: dict[str, Any] = json.loads(_path(engine).read_text(encoding="utf-8"))
+        if set(value) != {f.name for f in fields(Profile)}:
+            return None
+        return Profile(**{**value, "parameters": Parameters(**value["parameters"])})
+    except (OSError, ValueError, TypeError):
+        return None
