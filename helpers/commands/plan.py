@@ -12,7 +12,7 @@ from helpers.engines.plan import PRECISIONS, SPECULATIONS, LaunchPlan, ServeConf
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("engine", metavar="ENGINE", help="llama.cpp, vllm, sglang, tensorrt-llm, ollama or nano")
+    parser.add_argument("engine", metavar="ENGINE", help="llama.cpp, vllm, sglang, tensorrt-llm, ollama, nano or onnxruntime")
     parser.add_argument("--model", default="", metavar="M", help="a catalogue id, a hub id, or a path")
     parser.add_argument("--quantization", choices=PRECISIONS, metavar="Q", help=", ".join(PRECISIONS))
     parser.add_argument(
@@ -74,7 +74,8 @@ def default_model(engine: str, container: bool | None, *, spans_machines: bool =
     from helpers.engines import registry
     from helpers.engines.vllm import is_laptop_without_gpu
 
-    embedded = engine == "nano" or (engine == "llama.cpp" and container is None and registry.is_embedded_default())
+    is_llama_cpp = engine == "llama.cpp" and container is None and registry.is_embedded_default()
+    embedded = is_llama_cpp or engine in ("nano", "onnxruntime")
     on_cpu = engine == "vllm" and not container and not spans_machines and is_laptop_without_gpu()
     return "course" if embedded or on_cpu or engine == "auto" else "llama-3.1-8b"
 

@@ -66,6 +66,7 @@ class Nano:
         | {"tensor_parallel", "extra"}
     )
     extra: tuple[str, ...] = tuple(EXTRAS)
+    values: Mapping[str, tuple[Any, tuple[Any, ...]]] = EXTRAS
     capabilities = Capabilities(
         kv_cache_dtypes=("f32", "int8"),
         chunked_prefill="on by default; chunked_prefill=False computes each prompt in one step",
@@ -91,7 +92,9 @@ class Nano:
         files = catalogue.resolve(config.model)
         if files.gguf_file is not None:
             raise UsageError(
-                f"nano does not read {config.model}", "it reads safetensors", "give a directory in Hugging Face layout"
+                f"{self.name} does not read {config.model}",
+                "it reads safetensors",
+                "give a directory in Hugging Face layout",
             )
         shape = read_config(files.directory)
         length = config.max_model_len or shape.context_length
@@ -115,8 +118,8 @@ class Nano:
                 "threads=1",
             )
         for name, value in config.extra.items():
-            _require_value(name, value)
-        return replace(config, precision=config.precision or "f32", max_model_len=length, threads=threads)
+            self._require_value(name, value)
+        return replace(config, precision=config.precision or self.precisions[0], max_model_len=length, threads=threads)
 
     def plan(self, config: ServeConfig) -> LaunchPlan:
         """`python -m helpers.nano.server` with vLLM's names for its options."""
@@ -171,6 +174,13 @@ class Nano:
         """From its Prometheus page."""
         return metrics.scrape(urls["metrics"], self.metric_names)
 
+    def _require_value(self, name: str, value: Any) -> None:
+        kind, values = self.values[name]
+        # Not isinstance: True is a whole number to Python.
+        if type(value) is not kind or (value not in values if values else value < 1):
+            allowed = ", ".join(map(repr, values)) or "a whole number above zero"
+            raise UsageError(f"{self.name}'s {name} cannot be {value!r}", f"it is {allowed}")
+
 
 def read_trace(server: Server, since: int = 0) -> list[dict[str, Any]]:
     """What nano's newest steps did: the JSON of `helpers.nano.trace.StepRecord`, oldest first.
@@ -196,14 +206,6 @@ def read_trace(server: Server, since: int = 0) -> list[dict[str, Any]]:
         if not answer.value["steps"]:
             return steps
         steps += answer.value["steps"]
-
-
-def _require_value(name: str, value: Any) -> None:
-    kind, values = EXTRAS[name]
-    # Not isinstance: True is a whole number to Python.
-    if type(value) is not kind or (value not in values if values else value < 1):
-        allowed = ", ".join(map(repr, values)) or "a whole number above zero"
-        raise UsageError(f"nano's {name} cannot be {value!r}", f"it is {allowed}")
 
 
 ADAPTER = Nano()

@@ -14,7 +14,7 @@ from typing import Any
 
 from helpers.errors import UsageError
 
-PRECISIONS = ("f32", "bf16", "f16", "fp8", "nvfp4", "mxfp4", "int4", "q8_0", "q4_k_m")
+PRECISIONS = ("f32", "bf16", "f16", "fp8", "nvfp4", "mxfp4", "int8", "int4", "q8_0", "q4_k_m")
 SPECULATIONS = ("none", "ngram", "draft", "eagle3")
 
 OTHER_NAMES = {

@@ -15,16 +15,12 @@ MODULES = {
     "tensorrt-llm": "helpers.engines.tensorrt_llm",
     "ollama": "helpers.engines.ollama",
     "nano": "helpers.engines.nano",
+    "onnxruntime": "helpers.engines.onnxruntime",
 }
 """Engine -> the module with its ADAPTER."""
 
 LLAMA_SERVER = "helpers.engines.llama_server"
 """llama.cpp again, as a program or a container of its own; MODULES has the embedded one, which is a laptop's."""
-
-NOT_HERE = {
-    "onnxruntime": "an exported ONNX graph, which this version does not have yet",
-}
-"""Engines of the course that this version does not start -> what they need."""
 
 DEFAULTS = {"laptop": "llama.cpp", "spark": "vllm", "two-sparks": "vllm"}
 """Profile -> the engine that `auto` means. A Spark never falls back to figures of its CPU."""
@@ -32,7 +28,7 @@ DEFAULTS = {"laptop": "llama.cpp", "spark": "vllm", "two-sparks": "vllm"}
 
 def names() -> tuple[str, ...]:
     """Every engine of the course, startable here or not."""
-    return (*MODULES, *NOT_HERE)
+    return tuple(MODULES)
 
 
 def require_name(engine: str) -> None:
@@ -52,7 +48,7 @@ def choose(engine: str, model: str = "course", container: bool | None = None) ->
 
     Raises:
         UsageError: there is no such engine.
-        EngineUnavailable: it has no adapter.
+        EngineUnavailable: it has no adapter (`attach`).
     """
     require_name(engine)
     if engine == "auto":
@@ -62,7 +58,7 @@ def choose(engine: str, model: str = "course", container: bool | None = None) ->
     if engine not in MODULES:
         raise EngineUnavailable(
             f"{engine} cannot be started here",
-            f"it needs {NOT_HERE.get(engine, 'a URL')}",
+            "it needs a URL",
             f'helpers.attach("http://HOST:PORT/v1", engine="{engine}") uses one that runs elsewhere',
         )
     module = MODULES[engine]

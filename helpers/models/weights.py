@@ -7,16 +7,17 @@ BYTES_PER_WEIGHT = {
     "bf16": 2.0,
     "f16": 2.0,
     "fp8": 1.0,
+    "int8": 1.0,
     "q8_0": 34 / 32,
     "q4_k_m": 4.85 / 8,
     "nvfp4": 4.5 / 8,
     "mxfp4": 4.25 / 8,
     "int4": 4.125 / 8,
 }
-"""Precision -> bytes a weight, scales included. q8_0: 32 int8 and one f16 scale a block (ggml). q4_k_m: about 4.85
-bits, a mix of block types that differs a little from model to model (llama.cpp tools/quantize). nvfp4: 16 values of 4
-bits and an 8-bit scale; mxfp4: 32 values of 4 bits and an 8-bit scale (OCP MX 1.0); int4: groups of 128 with one f16
-scale (GPTQ's usual layout)."""
+"""Precision -> bytes a weight, scales included. int8: one scale an output, nothing beside its weights. q8_0: 32 int8
+and one f16 scale a block (ggml). q4_k_m: about 4.85 bits, a mix of block types that differs a little from model to
+model (llama.cpp tools/quantize). nvfp4: 16 values of 4 bits and an 8-bit scale; mxfp4: 32 values of 4 bits and an 8-bit
+scale (OCP MX 1.0); int4: groups of 128 with one f16 scale (GPTQ's usual layout)."""
 
 
 def bytes_per_weight(precision: str) -> float:

@@ -44,7 +44,6 @@ def test_the_embedded_engine_is_the_default_of_llama_cpp(capsys: pytest.CaptureF
         (["plan", "vllm", "--container", "--native"], 2, "not allowed with"),
         (["plan", "ollama", "--nodes", "a,b"], 2, "ollama has no nodes"),
         (["plan", "vllm", "--model", "qwen2.5-coder-7b", "--speculation", "eagle3"], 2, "no eagle3 draft"),
-        (["plan", "onnxruntime"], 3, "onnxruntime cannot be started"),
     ],
 )
 def test_wrong_use_is_told(arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 import helpers
 from helpers.engines import adapter as adapters
-from helpers.engines import pages, registry
+from helpers.engines import pages
 from helpers.engines.nano import ADAPTER, EXTRAS
 from helpers.engines.plan import ServeConfig
 from helpers.engines.starting import start
@@ -125,4 +125,3 @@ def test_it_speculates_with_the_same_words() -> None:
 def test_every_option_of_its_own_is_on_its_page() -> None:
     page = pages.pages()[pages.ROOT / "docs" / "engines" / "nano.md"]
     assert all(f"`{name}`" in page for name in EXTRAS)
-    assert "nano" not in registry.NOT_HERE

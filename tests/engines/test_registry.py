@@ -54,12 +54,6 @@ def test_without_arguments_the_course_model_is_served_by_this_machines_engine(mo
         assert server.chat("What is a KV cache?", max_tokens=8).usage.output_tokens
 
 
-@pytest.mark.parametrize("engine", registry.NOT_HERE)
-def test_an_engine_that_is_not_here_says_what_it_needs(engine: str) -> None:
-    with pytest.raises(EngineUnavailable, match=r"(?s)it needs .*helpers\.attach"):
-        helpers.launch(engine)
-
-
 def test_a_mistyped_name_is_corrected() -> None:
     with pytest.raises(UsageError, match="did you mean sglang"):
         helpers.launch("sg-lang")
