@@ -93,7 +93,7 @@ def test_manual_columns_are_asked_for_then_merged_and_never_overwritten(tmp_path
     path = tmp_path / "manual.csv"
     assert path.read_text() == "learner,12.1.talk,12.1.talk comment\nada,,\n"
     path.write_text("\ufefflearner;12.1.talk;12.1.talk comment;mine\nada;2,5;clear;kept\n")
-    ada, ben = mark_all(tmp_path, [result("ada"), result("=ben")], rules)
+    ben, ada = mark_all(tmp_path, [result("ada"), result("=ben")], rules)
     assert ada.result.items[-1] == ada.result.items[-1].__class__(
         "12.1.talk", "manual", "talk", 2.5, 4.0, "partial", "clear"
     )
