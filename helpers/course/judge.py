@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,6 +26,12 @@ TIMEOUT = "Timeout"
 DIED = "ProcessDied"
 MISSING = "Missing"
 """Error names of outcomes that are not the function's own."""
+
+JOIN_LIMIT_S = 2.0
+LONGEST_LINE_BYTES = 4_000_000
+LONGEST_MESSAGE = 10_000
+MOST_LINES_AHEAD = 10_000
+"""What a child may say that ran wild; an honest one says a line a case, of at most a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +57,16 @@ class Job:
     cases: Sequence[Case]
 
 
-def ask(jobs: Sequence[Job], time_limit_s: float) -> list[list[Outcome]]:
+def ask(
+    jobs: Sequence[Job], time_limit_s: float, command: Callable[..., Sequence[str]] = lambda *words: words
+) -> list[list[Outcome]]:
     """Call the function of each job on each of its cases.
 
     Args:
         jobs: done in order, in one child as long as it lives and answers.
         time_limit_s: for each job; the first of a child includes its start.
+        command: makes the command that starts the child of a program and its arguments, such as one that runs it in a
+            jail.
 
     Returns:
         Per job one outcome per case, in order. Error names beside Python's own: `Timeout`, `ProcessDied`, `Missing`
@@ -64,14 +74,16 @@ def ask(jobs: Sequence[Job], time_limit_s: float) -> list[list[Outcome]]:
     """
     answers: list[list[Outcome]] = []
     while len(answers) < len(jobs):
-        answers += _ask_one_child(jobs[len(answers) :], time_limit_s)
+        answers += _ask_one_child(jobs[len(answers) :], time_limit_s, command)
     return answers
 
 
-def _ask_one_child(jobs: Sequence[Job], time_limit_s: float) -> list[list[Outcome]]:
+def _ask_one_child(
+    jobs: Sequence[Job], time_limit_s: float, command: Callable[..., Sequence[str]]
+) -> list[list[Outcome]]:
     """The answers to as many jobs as one child lives for, at least one."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "helpers.course.judge_child"],
+        command(sys.executable, "-m", "helpers.course.judge_child"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -95,7 +107,8 @@ def _ask_one_child(jobs: Sequence[Job], time_limit_s: float) -> list[list[Outcom
     finally:
         _end(child)
         child.wait()
-        reader.join()
+        # A process that escaped may hold the other end of the pipe for as long as it likes.
+        reader.join(JOIN_LIMIT_S)
 
 
 def _request(job: Job) -> dict[str, Any]:
@@ -118,18 +131,31 @@ def _answers(job: Job, lines: "queue.Queue[bytes]", time_limit_s: float) -> list
                 error, message = TIMEOUT, f"no answer within {time_limit_s:g} s: does a loop never end?"
             else:
                 if line:
-                    outcomes.append(Outcome(**json.loads(line)))
+                    outcomes.append(read_outcome(case.name, line))
                     continue
                 error, message = DIED, "the process ended before it answered"
         outcomes.append(Outcome(case.name, error=error, message=message))
     return outcomes
 
 
+def read_outcome(case: str, line: bytes) -> Outcome:
+    """One line of the child's; the learner's code runs there, so it need not be what the child writes."""
+    try:
+        told = json.loads(line)
+        outcome = Outcome(case, told["value"], str(told["error"]), str(told["message"])[:LONGEST_MESSAGE])
+        repr(outcome.value)  # nested too deep to be shown is nested too deep to be compared
+    except (ValueError, TypeError, LookupError, RecursionError, AttributeError):
+        return Outcome(case, error="WrongType", message="the answer cannot be read")
+    return outcome
+
+
 def _read(child: subprocess.Popen[bytes], lines: "queue.Queue[bytes]") -> None:
-    """Pass on the child's lines, and an empty one at their end."""
+    """Pass on the child's lines, and an empty one at their end, or where one grows without end."""
     assert child.stdout is not None
     with child.stdout:
-        for line in child.stdout:
+        while (line := child.stdout.readline(LONGEST_LINE_BYTES)).endswith(b"\n"):
+            if lines.qsize() > MOST_LINES_AHEAD:
+                break
             lines.put(line)
     lines.put(b"")
 

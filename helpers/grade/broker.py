@@ -5,8 +5,6 @@ are read here, where no submission can touch them (`helpers.grade.witness` holds
 """
 
 import json
-import os
-import re
 import threading
 import time
 from collections.abc import Mapping
@@ -18,6 +16,7 @@ from typing import Any
 from helpers.engines.launch import launch
 from helpers.engines.server import Server
 from helpers.errors import CourseError, UsageError
+from helpers.models import catalogue, hub
 
 MOST_AT_ONCE = 6
 MOST_STARTS = 40
@@ -25,7 +24,6 @@ MOST_STARTS = 40
 
 LARGEST_REQUEST_BYTES = 64_000
 LOG_BYTES = 200_000
-MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 REFUSED_OPTIONS = ("port", "container", "nodes")
 """Where and how an engine runs is the grader's affair."""
 
@@ -80,7 +78,7 @@ class Broker:
         """
         engine, model, options = str(asked.get("engine")), str(asked.get("model")), dict(asked.get("options") or {})
         for name in (model, options.get("draft_model") or "course-draft"):
-            if not MODEL_NAME.fullmatch(str(name)) or os.path.exists(str(name)):
+            if name not in {*catalogue.entries(), *hub.models()}:
                 raise UsageError(f"the model {name!r} cannot be had while grading", "models are those of the catalogue")
         if engine == "attach" or set(options) & set(REFUSED_OPTIONS):
             raise UsageError(f"{', '.join(REFUSED_OPTIONS)} and attach are the grader's own affair", "")

@@ -46,6 +46,7 @@ class Jail:
         read: folders it sees beside the system's, read-only.
         write: folders it may write; they belong to `uid` already.
         hide: files and folders below those that look empty.
+        reveal: folders that it sees wherever they lie, read-only.
         uid: taken where the caller is root; None keeps the caller's.
         data_bytes: of private memory in each process.
         processes, file_bytes, cpu_s: processes of the user, bytes of a file, seconds of each process.
@@ -72,6 +73,7 @@ class Jail:
     network: str
     environment: dict[str, str]
     folder: str
+    reveal: tuple[str, ...] = ()
     copy: tuple[str, str] = ("", "")
     pid_file: str = ""
 
@@ -168,9 +170,11 @@ def build_root(jail: Jail) -> None:
             mount("tmpfs", root + path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64k")
         elif os.path.exists(root + path):
             mount("/dev/null", root + path, "none", MS_BIND)
-    for path in jail.write:
+    for path in (*jail.write, *jail.reveal):
         os.makedirs(root + path, exist_ok=True)
         mount(path, root + path, "none", MS_BIND)
+    for path in jail.reveal:
+        make_read_only(root + path)
     for name in DEVICES:
         Path(root, "dev", name).touch()
         mount(f"/dev/{name}", f"{root}/dev/{name}", "none", MS_BIND)
@@ -257,7 +261,7 @@ def run(jail: Jail, program: list[str]) -> int:
 def main() -> None:
     """Read the jail from the command line and run the program in it."""
     spec = json.loads(sys.argv[1])
-    lists = {name: tuple(spec[name]) for name in ("read", "write", "hide", "copy")}
+    lists = {name: tuple(spec[name]) for name in ("read", "write", "hide", "reveal", "copy")}
     try:
         code = run(Jail(**{**spec, **lists}), sys.argv[2:])
     except OSError as error:

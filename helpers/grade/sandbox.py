@@ -84,8 +84,8 @@ def make_jail(
     slot: int,
     *,
     network: str = "none",
-    read: tuple[Path, ...] = (),
     hide: tuple[Path, ...] = (),
+    reveal: tuple[Path, ...] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Jail:
     """The jail of a unit's processes.
@@ -96,8 +96,8 @@ def make_jail(
         folder: the unit's scratch folder; `root`, `home` and `run` are made in it, the latter two for the processes.
         slot: which of the concurrent jobs this is.
         network: none, or shared with the process that starts it.
-        read: what they see beside Python and the clone.
         hide: what they must not see, wherever it lies.
+        reveal: what they see beside Python and the clone.
         environment: what is added to their environment.
     """
     uid = FIRST_UID + slot if sandbox.other_user else None
@@ -123,13 +123,14 @@ def make_jail(
     }
     masters = [path for name in HIDDEN_CONTENT for path in (ROOT / "content").glob(f"*/{name}")]
     hidden = [*(ROOT / name for name in HIDDEN), *masters, *hide]
-    shown = [Path(sys.prefix), Path(sys.base_prefix), ROOT, *read]
+    shown = [Path(sys.prefix), Path(sys.base_prefix), ROOT]
     return Jail(
         namespaces=sandbox.namespaces,
         root=str(folder / "root"),
         read=tuple(dict.fromkeys(str(path) for path in shown)),
         write=(str(folder / "home"), str(folder / "run")),
         hide=tuple(str(path) for path in hidden),
+        reveal=tuple(str(path) for path in reveal),
         uid=uid,
         data_bytes=limits.data_bytes,
         processes=limits.processes if uid is not None or sandbox.namespaces else _own_processes() + limits.processes,

@@ -1,0 +1,77 @@
+"""The child of `helpers.grade.verdicts`: judges milestones from a run folder, in a jail that holds that folder.
+
+Trusted code on files that nobody can trust: the jail bounds its memory and time, and no name in the evidence leads
+anywhere else. Reads a request from standard input, writes one JSON object.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from helpers.bench.bundle import Bundle, load_bundle
+from helpers.course.catalogue import Entry, find_task
+from helpers.course.files import read_json
+from helpers.course.milestones import evidence_path, judge_folder, read_backend
+from helpers.course.task import Milestone
+from helpers.errors import CourseError
+from helpers.grade import witness
+
+DAMAGED = (ArithmeticError, AttributeError, CourseError, LookupError, OSError, RecursionError, TypeError, ValueError)
+
+
+def judge(entry: Entry, milestone: Milestone, folder: Path, engines: list[Mapping[str, Any]] | None) -> dict[str, Any]:
+    """The verdict on one milestone, and what contradicts it.
+
+    Args:
+        entry: the task.
+        milestone: one of its milestones.
+        folder: the run folder.
+        engines: those that the grader started for this run; None if the run was handed in as a bundle.
+    """
+    verdict = judge_folder(entry, milestone, folder)
+    told: dict[str, Any] = {"id": milestone.id, "state": verdict.state, "reason": verdict.reason, "problem": ""}
+    told |= {"backend": read_backend(folder, milestone.id)[:200], "fingerprints": []}
+    if verdict.state != "reached":
+        return told
+    try:
+        content = read_json(evidence_path(folder, milestone.id))
+        problem, prints = contradiction(content["evidence"], folder, engines)
+    except DAMAGED as error:
+        problem, prints = f"the evidence cannot be checked: {type(error).__name__}: {error}", []
+    return told | {"problem": problem, "fingerprints": prints}
+
+
+def contradiction(data: Any, folder: Path, engines: list[Mapping[str, Any]] | None) -> tuple[str, list[str]]:
+    """What contradicts the evidence, and the fingerprints of its records."""
+    names = sorted(set(witness.named_bundles(data)))
+    problem = witness.name_problem(names)
+    if problem:
+        return problem, []
+    bundles: dict[str, Bundle] = {name: load_bundle(folder / name) for name in names}
+    if engines is not None:
+        problem = witness.engine_problem(bundles, engines)
+    else:
+        problems = (witness.bundle_problem(folder / name, bundle) for name, bundle in bundles.items())
+        problem = next(filter(None, problems), "")
+    if not problem and isinstance(data, Mapping) and "races" in data:
+        problem = witness.races_problem(data)
+    return problem, witness.fingerprints(bundles)
+
+
+def main() -> None:
+    """Answer the request."""
+    request = json.loads(sys.stdin.buffer.read())
+    # What the judges and libraries print must not get between the answer.
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    entry, folder = find_task(request["task"]), Path(request["folder"])
+    told = [judge(entry, milestone, folder, request["engines"]) for milestone in entry.task.milestones]
+    with answer:
+        json.dump(told, answer)
+
+
+if __name__ == "__main__":
+    main()
