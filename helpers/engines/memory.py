@@ -28,9 +28,16 @@ WATCHDOG_SHARE = 0.03
 ACTIVATION_SHARE = 0.1
 """Activations and load buffers, as a share of the weights. Our allowance, not measured on a Spark."""
 
-PROGRAM_BYTES = {"llama.cpp": 10**8, "nano": 10**8, "ollama": 10**8, "vllm": 3 * 10**9, "gpu": 6 * 10**9}
-"""An engine without a model: llama.cpp (Ollama starts it too) and vLLM on a CPU as measured (rounded up); GPU engines
-(context, graphs, workspaces) by allowance."""
+PROGRAM_BYTES = {
+    "llama.cpp": 10**8,
+    "nano": 10**8,
+    "onnxruntime": 2 * 10**8,
+    "ollama": 10**8,
+    "vllm": 3 * 10**9,
+    "gpu": 6 * 10**9,
+}
+"""An engine without a model: llama.cpp (Ollama starts it too), ONNX Runtime and vLLM on a CPU as measured (rounded up);
+GPU engines (context, graphs, workspaces) by allowance."""
 
 WHOLE_FRACTION = ("sglang",)
 """Engines that fill their fraction of all memory with KV cache, whatever the sequences need. TensorRT-LLM's is a
@@ -96,7 +103,8 @@ def estimate(config: ServeConfig, memory: HostMemory, *, on_gpu: bool) -> Need:
     weights_bytes = _weights_bytes(config.model, config.precision)
     if config.draft_model:
         weights_bytes += _weights_bytes(config.draft_model, "")
-    value_bytes = 4 if config.precision == "f32" else 2
+    # What ONNX Runtime serves has float32 keys and values whatever the weights are.
+    value_bytes = 4 if config.precision == "f32" or config.engine == "onnxruntime" else 2
     tokens = config.max_num_seqs * (config.max_model_len or 0)
     kv_bytes = tokens * _kv_values_per_token(config.model) * value_bytes
     fraction = float(config.extra.get("gpu_memory_fraction", MEMORY_FRACTION))
