@@ -72,6 +72,14 @@ def test_vllm_on_a_laptop_is_the_cpu_wheel(monkeypatch: pytest.MonkeyPatch) -> N
     assert "--gpu-memory-utilization" not in serve.words
 
 
+def test_vllm_on_a_cpu_says_where_its_speculation_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COURSE_PROFILE", "laptop")
+    found = plan("vllm", "course", speculation="ngram")
+    assert any("right at temperature 0 only" in note for note in found.notes)
+    assert not any("temperature" in note for note in plan("vllm", "course").notes)
+    assert not any("temperature" in note for note in plan("vllm", container=True, speculation="ngram").notes)
+
+
 def test_threads_bind_each_part_to_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COURSE_PROFILE", "laptop")
     found = plan("vllm", "course", tensor_parallel=2, threads=4)
