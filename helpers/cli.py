@@ -48,7 +48,7 @@ MORE = (
     Command("keys", "who may use the gateway: add, list, revoke", "./course keys add alice"),
     Command("openwebui", "Open WebUI in an environment of its own: install, start, stop, remove", "./course openwebui"),
     Command("model", "the card of the course model, or its rebuild", "./course model"),
-    Command("build", "make the notebooks from their masters, and the engines' pages", "./course build --check"),
+    Command("build", "make the notebooks, the engines' pages, or all documentation (--docs)", "./course build --docs"),
     Command("clean", "give disk space back", "./course clean"),
 )
 COMMANDS = {command.name: command for command in (*FIRST_SCREEN, *MORE)}

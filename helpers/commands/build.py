@@ -1,4 +1,4 @@
-"""`./course build`: notebooks, labs and solutions from their masters, and the engines' pages from the catalogue."""
+"""`./course build`: notebooks, labs and solutions from their masters, the engines' pages, and the documentation."""
 
 import argparse
 
@@ -7,7 +7,9 @@ from helpers.errors import CheckFailed
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--check", action="store_true", help="write nothing; say what differs, exit 1 if anything does")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--check", action="store_true", help="write nothing; say what differs, exit 1 if anything does")
+    what.add_argument("--docs", action="store_true", help="the documentation as web pages, into site/")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -15,6 +17,11 @@ def run(arguments: argparse.Namespace) -> int:
     from helpers.config import ROOT
     from helpers.course.build import build, differences
 
+    if arguments.docs:
+        from helpers.course.documentation import build_documentation
+
+        print(build_documentation().relative_to(ROOT))
+        return 0
     if arguments.check:
         lines = differences()
         if lines:
