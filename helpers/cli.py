@@ -45,6 +45,11 @@ MORE = (
     ),
     Command("plan", "the exact commands that start an engine; starts nothing", "./course plan vllm --model qwen3-8b"),
     Command("report", "merge and compare the bundles of several runs", "./course report runs/a runs/b"),
+    Command(
+        "grade",
+        "from a folder of submissions to marks and feedback",
+        "./course grade submissions --out graded --jobs 2",
+    ),
     Command("keys", "who may use the gateway: add, list, revoke", "./course keys add alice"),
     Command("openwebui", "Open WebUI in an environment of its own: install, start, stop, remove", "./course openwebui"),
     Command("model", "the card of the course model, or its rebuild", "./course model"),

@@ -4,6 +4,7 @@ OUT/units/LEARNER/TASK/result.json     written whole when the unit is done; with
 OUT/units/LEARNER/TASK/executed.ipynb  the notebook as it ran, beside it
 """
 
+import hashlib
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -105,7 +106,8 @@ def safe_name(name: str) -> str:
     normal = unicodedata.normalize("NFC", name)
     kept = "".join("_" if char in '/\\:*?"<>|' or unicodedata.category(char)[0] == "C" else char for char in normal)
     kept = kept.strip(" .").encode()[:LONGEST_NAME_BYTES].decode(errors="ignore")
-    return kept or "_"
+    # Names that differ must not meet in one folder.
+    return kept if kept == normal else f"{kept}-{hashlib.sha256(normal.encode()).hexdigest()[:8]}"
 
 
 def unit_folder(out: Path, learner: str, task: str) -> Path:

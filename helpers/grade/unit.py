@@ -2,7 +2,7 @@
 
     sanitised -> run in a jail -> files taken out -> exercises judged -> milestones judged -> unit.json
 
-    OUT/units/LEARNER/TASK/unit.json         {result, claims, fingerprints, ledger}: what this unit alone can say
+    OUT/units/LEARNER/TASK/unit.json         {result, claims, records, ledger}: what this unit alone can say
     OUT/units/LEARNER/TASK/submitted.ipynb   the notebook as it was run
     OUT/units/LEARNER/TASK/executed.ipynb    with its outputs
     OUT/units/LEARNER/TASK/run/              what it left: evidence, bundles, reports
@@ -116,8 +116,12 @@ class Unit:
             request.seed,
         )
         claims = [one.id for one in judged if one.state == "not-run" and not one.problem]
-        prints = {one.id: list(one.fingerprints) for one in judged if one.fingerprints}
-        content = {"result": result.to_json(), "claims": claims, "fingerprints": prints, "ledger": self.ledger}
+        records = {
+            one.id: {"fingerprints": list(one.fingerprints), "seeds": list(one.seeds)}
+            for one in judged
+            if one.fingerprints
+        }
+        content = {"result": result.to_json(), "claims": claims, "records": records, "ledger": self.ledger}
         write_json(self.folder / "unit.json", content)
 
     def _graded(self) -> tuple[TaskOutcome, list[Item], list[Judged]]:

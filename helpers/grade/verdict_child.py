@@ -33,24 +33,25 @@ def judge(entry: Entry, milestone: Milestone, folder: Path, engines: list[Mappin
     """
     verdict = judge_folder(entry, milestone, folder)
     told: dict[str, Any] = {"id": milestone.id, "state": verdict.state, "reason": verdict.reason, "problem": ""}
-    told |= {"backend": read_backend(folder, milestone.id)[:200], "fingerprints": []}
+    told |= {"backend": read_backend(folder, milestone.id)[:200], "fingerprints": [], "seeds": []}
     if verdict.state != "reached":
         return told
     try:
         content = read_json(evidence_path(folder, milestone.id))
-        problem, prints = contradiction(content["evidence"], folder, engines)
+        names = sorted(set(witness.named_bundles(content["evidence"])))
+        problem = witness.name_problem(names)
+        bundles = {} if problem else {name: load_bundle(folder / name) for name in names}
+        problem = problem or contradiction(content["evidence"], folder, bundles, engines)
     except DAMAGED as error:
-        problem, prints = f"the evidence cannot be checked: {type(error).__name__}: {error}", []
-    return told | {"problem": problem, "fingerprints": prints}
+        return told | {"problem": f"the evidence cannot be checked: {type(error).__name__}: {error}"}
+    seeds = sorted({str(bundle.provenance.get("seed")) for bundle in bundles.values()})
+    return told | {"problem": problem, "fingerprints": witness.fingerprints(bundles), "seeds": seeds}
 
 
-def contradiction(data: Any, folder: Path, engines: list[Mapping[str, Any]] | None) -> tuple[str, list[str]]:
-    """What contradicts the evidence, and the fingerprints of its records."""
-    names = sorted(set(witness.named_bundles(data)))
-    problem = witness.name_problem(names)
-    if problem:
-        return problem, []
-    bundles: dict[str, Bundle] = {name: load_bundle(folder / name) for name in names}
+def contradiction(
+    data: Any, folder: Path, bundles: Mapping[str, Bundle], engines: list[Mapping[str, Any]] | None
+) -> str:
+    """What contradicts the evidence; empty if nothing does."""
     if engines is not None:
         problem = witness.engine_problem(bundles, engines)
     else:
@@ -58,7 +59,7 @@ def contradiction(data: Any, folder: Path, engines: list[Mapping[str, Any]] | No
         problem = next(filter(None, problems), "")
     if not problem and isinstance(data, Mapping) and "races" in data:
         problem = witness.races_problem(data)
-    return problem, witness.fingerprints(bundles)
+    return problem
 
 
 def main() -> None:

@@ -1,0 +1,123 @@
+"""The same work units on a dask.distributed cluster: files go out with the unit, files come back.
+
+Nothing needs a shared file system; each worker needs this clone (PYTHONPATH) and its environment. A worker that dies
+costs its units another attempt on another worker, not a mark. Between us and our workers dask pickles; nothing that a
+learner handed in is ever unpickled: it travels as bytes.
+"""
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from helpers.errors import MissingError
+from helpers.grade.results import unit_folder
+from helpers.grade.schedule import OnDone, deadline_s, end, start, write_failure
+from helpers.grade.unit import UnitRequest
+
+ATTEMPTS = 4
+"""Of a unit whose worker died: the first worker's death may be the unit's own doing, four would be."""
+
+CONNECT_LIMIT_S = 20.0
+SLOTS = 3000
+POLL_S = 0.1
+
+Files = dict[str, bytes]
+
+
+def run_on_cluster(address: str, requests: Sequence[UnitRequest], on_done: OnDone) -> None:
+    """Grade units on a cluster; each leaves its unit.json here, as if it had been graded on this machine.
+
+    Args:
+        address: tcp://HOST:PORT of the scheduler.
+        requests: what to grade.
+        on_done: called in this thread after each.
+
+    Raises:
+        MissingError: the package distributed is missing, or nobody answers at the address.
+    """
+    try:
+        from distributed import Client, as_completed
+    except ImportError as error:
+        raise MissingError("the package distributed is missing", str(error), "install the extra `cluster`") from error
+    try:
+        client = Client(address, timeout=CONNECT_LIMIT_S, set_as_default=False)
+    except OSError as error:
+        raise MissingError(
+            f"no dask scheduler at {address}", str(error), "dask scheduler, then: dask worker ADDRESS"
+        ) from error
+    with client:
+        futures = {}
+        for request in requests:
+            arguments = request.to_json(), handed_in(request)
+            future = client.submit(grade_remotely, *arguments, key=f"unit-{request.digest}", retries=ATTEMPTS)
+            futures[future] = request
+        for future in as_completed(list(futures)):
+            request = futures[future]
+            if future.status == "finished":
+                take_back(request, future.result())
+            else:
+                write_failure(request, f"on the cluster: {type(future.exception()).__name__}")
+            on_done(request)
+            future.release()
+
+
+def handed_in(request: UnitRequest) -> Files:
+    """The files of a unit, by the paths they get on the worker."""
+    files = {}
+    if request.notebook:
+        files["notebook.ipynb"] = Path(request.notebook).read_bytes()[: request.limits.notebook_bytes + 1]
+    if request.bundle:
+        folder = Path(request.bundle)
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                files[f"bundle/{path.relative_to(folder)}"] = path.read_bytes()
+    return files
+
+
+def grade_remotely(asked: dict[str, Any], files: Files) -> Files:
+    """Grade one unit on this worker; return what it left."""
+    from helpers.grade.sandbox import probe
+
+    request = UnitRequest.from_json(asked)
+    with tempfile.TemporaryDirectory(prefix="course-grade-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        for inside, content in files.items():
+            (folder / "in" / inside).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "in" / inside).write_bytes(content)
+        (folder / "scratch").mkdir()
+        request = replace(
+            request,
+            notebook=str(folder / "in" / "notebook.ipynb") if request.notebook else "",
+            bundle=str(folder / "in" / "bundle") if request.bundle else "",
+            out=str(folder / "out"),
+            hide=(),
+            sandbox=probe(),
+            slot=(os.getpid() * 31 + threading.get_ident()) % SLOTS,
+            scratch=str(folder / "scratch"),
+        )
+        process = start(request)
+        deadline = time.monotonic() + deadline_s(request)
+        try:
+            while process.poll() is None and time.monotonic() < deadline:
+                time.sleep(POLL_S)
+        finally:
+            end(process)
+        left = unit_folder(Path(request.out), request.learner, request.task)
+        if not (left / "unit.json").exists():
+            raise RuntimeError(f"the unit's process ended with code {process.returncode} and no result")
+        return {str(path.relative_to(left)): path.read_bytes() for path in sorted(left.rglob("*")) if path.is_file()}
+
+
+def take_back(request: UnitRequest, files: Files) -> None:
+    """Write what a worker returned; unit.json last, as it says that all is there."""
+    folder = unit_folder(Path(request.out), request.learner, request.task)
+    for name in sorted(files, key=lambda name: name == "unit.json"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(files[name])
