@@ -25,9 +25,17 @@ def asked_groups(config: pytest.Config) -> set[str]:
     return set(filter(None, config.getoption("--groups").split(",")))
 
 
+def sharing(item: pytest.Item) -> str:
+    """Tests of one name run in one process, one after the other: those of a file, and of a task's notebook."""
+    parameters = getattr(item, "callspec", None)
+    entry = parameters.params.get("entry") if parameters else None
+    return entry.stem if entry and item.get_closest_marker("notebook") else item.nodeid.partition("::")[0]
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     asked = asked_groups(config)
     for item in items:
+        item.add_marker(pytest.mark.xdist_group(sharing(item)))
         for group in GROUPS:
             if item.get_closest_marker(group) and group not in asked:
                 item.add_marker(pytest.mark.skip(reason=f"group {group}: ./course test --with {group}"))
