@@ -88,6 +88,7 @@ PUBLIC = {
     "Ramp": "helpers.bench.arrivals",
     "ratio": "helpers.bench.statistics",
     "read_hardware": "helpers.hardware",
+    "read_prefill_reports": "helpers.engines.tensorrt_llm_bench",
     "read_trace": "helpers.engines.nano",
     "Replay": "helpers.bench.arrivals",
     "Reply": "helpers.client.reply",
