@@ -50,6 +50,7 @@ MORE = (
         "from a folder of submissions to marks and feedback",
         "./course grade submissions --out graded --jobs 2",
     ),
+    Command("release", "the learners' hand-out; private inputs for grading", "./course release --out handout"),
     Command("keys", "who may use the gateway: add, list, revoke", "./course keys add alice"),
     Command("openwebui", "Open WebUI in an environment of its own: install, start, stop, remove", "./course openwebui"),
     Command("model", "the card of the course model, or its rebuild", "./course model"),

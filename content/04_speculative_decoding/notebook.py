@@ -28,6 +28,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 import helpers
+from helpers.nano.speculative import expected_acceptance_length
 
 # %% id="parameters" tags=["parameters"]
 engine = "auto"
@@ -93,16 +94,16 @@ print(f"{counted['acceptance_length']:.2f} tokens a pass of the target: the engi
 
 
 # %% id="verify-greedy"
-def verify_greedy(draft: list[int], best: list[int]) -> list[int]:
-    """What a pass yields; best[i] is the target's choice after the proposals before place i."""
-    kept = 0
-    while kept < len(draft) and draft[kept] == best[kept]:
-        kept += 1
-    return [*draft[:kept], best[kept]]
+wanted = ["5", "7", "2", "4"]  # the target's choice after each prefix of the proposals
+passes = []
+for draft, yields in ((["5", "7", "9"], "5 7 2"), (["1", "1", "1"], "5")):
+    stands = " ".join("yes" if one == other else "no" for one, other in zip(draft, wanted, strict=False))
+    passes.append({"proposed": " ".join(draft), "target": " ".join(wanted), "stands": stands, "yields": yields})
+helpers.table(passes)
 
-
-print(verify_greedy([5, 7, 9], best=[5, 7, 2, 4]), "three proposals, two stand, one token of the target's own")
-print(verify_greedy([1, 1, 1], best=[5, 7, 2, 4]), "no proposal stands: the pass was still a plain step")
+# %% [markdown] id="verify-greedy-read"
+# First row: two proposals stand, and the third place gets the target's own token: three tokens from one pass. Second
+# row: no proposal stands, and the pass was still a plain step. What stands after a place that failed counts nothing.
 
 # %% [markdown] id="sampled-text"
 # At temperature 1 the target has no single right token; it has a *distribution* p. The draft drew from its own, q.
@@ -157,17 +158,13 @@ helpers.table([{"rule": "the target itself", **wanted, "verdict": None}, *rows])
 # If a proposal is kept with probability a (given that those before it were), k proposals yield on average
 # $1 + a + a^2 + \dots + a^k$ tokens: the **acceptance length**. The target's own token is the 1.
 
-
 # %% id="lengths"
-def expected_length(rate: float, draft_tokens: int) -> float:
-    """Tokens that one pass of the target yields."""
-    return sum(rate**place for place in range(draft_tokens + 1))
-
-
 lengths = range(1, 11)
 figure = go.Figure(layout={"title": "Acceptance length by draft length (computed)", "height": 340})
 for rate in (0.5, 0.7, 0.8, 0.9):
-    figure.add_scatter(x=list(lengths), y=[expected_length(rate, k) for k in lengths], name=f"rate {rate:.0%}")
+    figure.add_scatter(
+        x=list(lengths), y=[expected_acceptance_length(rate, k) for k in lengths], name=f"rate {rate:.0%}"
+    )
 figure.update_layout(xaxis_title="Proposed tokens k", yaxis_title="Tokens a pass of the target", template="none")
 figure
 
@@ -179,7 +176,7 @@ figure
 rows = []
 for rate in (0.5, 0.8):
     for draft_tokens in (2, 4, 8):
-        length = expected_length(rate, draft_tokens)
+        length = expected_acceptance_length(rate, draft_tokens)
         gains = {f"c = {c:.0%}": length / (draft_tokens * c + 1.2) for c in (0.0, 0.05, 0.2)}
         rows.append({"rate": rate, "k": draft_tokens, "tokens a pass": length, **gains})
 print("Computed, with v = 1.2. Below 1 it is a loss:")
@@ -432,9 +429,8 @@ ways, rate = (1, 2, 4), 0.6
 print("Computed: if one guess is right in 60 % of cases and each further alternative in half of what is left,")
 for width in ways:
     hit = 1 - (1 - rate) * 0.5 ** (width - 1)
-    print(
-        f"{width} alternative{'s' if width > 1 else ' '} a place: {expected_length(hit, 4):.2f} tokens a pass, 4 deep"
-    )
+    length = expected_acceptance_length(hit, 4)
+    print(f"{width} alternative{'s' if width > 1 else ' '} a place: {length:.2f} tokens a pass, 4 deep")
 
 # %% [markdown] id="s10"
 # ## 10. The report

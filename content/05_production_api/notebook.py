@@ -446,12 +446,12 @@ class CancelWhenGone:
 # %% id="watch"
 async def watch(receive, inbox: asyncio.Queue, gone: asyncio.Event, task: asyncio.Task) -> None:
     """Hand on what the client sends; when it leaves, cancel its request."""
-    while not gone.is_set():
+    message = {"type": ""}
+    while message["type"] != "http.disconnect":
         message = await receive()
-        inbox.put_nowait(message)
-        if message["type"] == "http.disconnect":
-            gone.set()
-            task.cancel()
+        await inbox.put(message)
+    gone.set()
+    task.cancel()
 
 
 # %% [markdown] id="slow-text"

@@ -223,20 +223,16 @@ except urllib.error.HTTPError as refused:
 # function `register`:
 
 
-# %% id="speed"
-def speed(figures: dict) -> str | None:
-    """What the button says: the time between two tokens."""
-    rate = figures.get("output_tokens_per_s")
-    return None if rate is None else f"{1000 / rate:.1f} ms per token"
-
-
 # %% id="register"
 def register(ui) -> None:
     """A button under each answer."""
 
     @ui.message_action("Speed", icon="speed")
     def say_speed(message) -> str:
-        return speed(message.figures) or "Nothing was measured of this answer."
+        if "output_tokens_per_s" not in message.figures:
+            return "Nothing was measured of this answer."
+        between_ms = 1000 / message.figures["output_tokens_per_s"]
+        return f"{between_ms:.1f} ms per token"
 
 
 # %% id="write-extension"

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from helpers.config import ROOT
-from helpers.errors import UsageError
+from helpers.errors import MissingError, UsageError
 
 GROUPS = ("vllm", "browser", "openwebui", "gpu")
 
@@ -31,6 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"there is no test group {unknown[0]!r}", f"the groups are {', '.join(GROUPS)}", "./course test"
         )
     # Most tests wait for processes they started: two at a time take little more than half as long.
+    if not (ROOT / "tests").is_dir():
+        raise MissingError(f"there are no tests in {ROOT}", "this is a learners' hand-out", "./course check 1")
     argv = [sys.executable, "-m", "pytest", f"--groups={','.join(groups)}", "-n2", "--dist=loadgroup"]
     argv += arguments.pytest
     return subprocess.run(argv, cwd=ROOT, check=False).returncode

@@ -28,6 +28,7 @@ from helpers.course.masters import (
 from helpers.course.metadata import METADATA
 from helpers.course.mistakes import mistakes_json
 from helpers.engines.pages import pages as engine_pages
+from helpers.errors import MissingError
 
 VIEWS = ("notebooks", "labs", "solutions")
 DROPPED_TAG = {"labs": "solution-only", "solutions": "lab-only"}
@@ -39,8 +40,11 @@ def build_view(entry: Entry, view: str) -> str:
 
     Raises:
         MasterError: the master breaks a rule.
+        MissingError: there is no master.
     """
     master = entry.content / ("notebook.py" if view == "notebooks" else "lab.py")
+    if not master.exists():
+        raise MissingError(f"there is no {master}", "this is a learners' hand-out: it is built already", "./course lab")
     name = str(master.relative_to(entry.root))
     cells = parse(master.read_text(encoding="utf-8"), name)
     if view == "notebooks":
