@@ -14,6 +14,7 @@
 | COURSE_RELEASE_X     | the release of engine X (VLLM, SGLANG, TENSORRT_LLM, OLLAMA,  | the catalogue's          |
 |                      | LLAMA_CPP) that plans are made for, by the catalogue's name   |                          |
 | COURSE_IMAGE_X       | the container image of engine X; the release's flags stay     | the release's            |
+| COURSE_HOME          | where a course installed from a wheel keeps labs and runs     | ~/spark-inference-course |
 | HF_HOME              | where the hub's files are kept                                | ~/.cache/huggingface     |
 
 The catalogue of one's own lies at ~/.config/spark-inference/catalog.toml (XDG_CONFIG_HOME moves it). It has the form of
@@ -25,14 +26,58 @@ the shipped one; entries and releases are matched by name, so that three lines c
 """
 
 import os
+import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
-from helpers.errors import UsageError
+from helpers.errors import MissingError, UsageError
 
-ROOT = Path(__file__).resolve().parent.parent
-"""The clone: the folder that holds helpers/."""
+PACKED = Path(__file__).with_name("packed")
+"""The course's folders inside an installed wheel; a clone has none, it is the course itself."""
+
+UNPACKED = ".course-version"
+"""Its file in the folder of an installed course: which version's folders lie there."""
+
+
+def course_folder(packed: Path = PACKED, environment: Mapping[str, str] | None = None) -> Path:
+    """The folder of the course: the clone, or for an installed wheel a folder of the user's, made on first use.
+
+    A newer wheel replaces content, notebooks, labs and solutions there; work/ and runs/ are the user's and stay.
+
+    Raises:
+        UsageError: the folder holds something else. MissingError: it cannot be written.
+    """
+    if not packed.is_dir():
+        return packed.resolve().parent.parent
+    environment = os.environ if environment is None else environment
+    folder = Path(environment.get("COURSE_HOME") or os.path.expanduser("~/spark-inference-course")).resolve()
+    marker, wanted = folder / UNPACKED, version("spark-inference-course")
+    if marker.is_file() and marker.read_text(encoding="utf-8") == wanted:
+        return folder
+    if not marker.is_file() and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(
+            f"{folder} holds something else", "the course keeps its labs and runs there", "export COURSE_HOME=FOLDER"
+        )
+    try:
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.write_text("being unpacked", encoding="utf-8")
+        shutil.copytree(packed, folder, dirs_exist_ok=True)
+        command = folder / "course"
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m helpers "$@"\n', encoding="utf-8")
+        command.chmod(0o755)
+        marker.write_text(wanted, encoding="utf-8")
+    except OSError as error:
+        raise MissingError(
+            f"the course cannot be unpacked to {folder}", error.strerror or str(error), "export COURSE_HOME=FOLDER"
+        ) from error
+    return folder
+
+
+ROOT = course_folder()
+"""The clone, or the folder of an installed course: what holds content/, notebooks/, labs/, work/ and runs/."""
 
 VARIABLES = (
     "COURSE_CACHE",
@@ -44,6 +89,7 @@ VARIABLES = (
     "COURSE_LEASES",
     "COURSE_PROFILE",
     "COURSE_CATALOG",
+    "COURSE_HOME",
 )
 
 

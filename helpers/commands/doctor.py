@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 import helpers
-from helpers.config import ROOT, read_settings
+from helpers.config import PACKED, ROOT, read_settings
 from helpers.course.status import next_step, read_status
 from helpers.engines import lease, memory, orphans
 from helpers.engines.containers import docker_problem
@@ -34,7 +34,7 @@ def examine(nodes: tuple[str, ...] = ()) -> dict[str, Any]:
     engines = survey_engines()
     default = DEFAULTS[profile]
     problems = []
-    if not (helpers.__file__ or "").startswith(str(ROOT)):
+    if not PACKED.is_dir() and not (helpers.__file__ or "").startswith(str(ROOT)):
         problems.append(
             f"`helpers` is imported from {helpers.__file__}, not from this clone: deactivate that environment"
         )
