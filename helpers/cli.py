@@ -72,7 +72,7 @@ def help_screen() -> str:
     """The first screen: what a newcomer needs, the rest under "more"."""
 
     def lines(commands: Sequence[Command]) -> str:
-        return "\n".join(f"  {command.name:<8} {command.summary}" for command in commands)
+        return "\n".join(f"  {command.name:<9} {command.summary}" for command in commands)
 
     return (
         "Model Deployment & Inference Engines: a hands-on course.\n\n"

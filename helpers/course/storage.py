@@ -11,7 +11,7 @@ from pathlib import Path
 from helpers.config import ROOT, read_settings
 
 CACHE_FOLDERS = ("gguf", "models", "onnx-engines")
-"""Below the user's cache: exports of model files and engines built from them, made again when an engine asks for them."""
+"""Below the user's cache: exports of model files and engines built from them, made again when one asks for them."""
 
 ENGINE_FOLDER = "environments"
 """Below the user's cache: what `./course engines install` made."""
