@@ -44,6 +44,7 @@ PUBLIC = {
     "EnginePanel": "helpers.ui.panels.engines",
     "EngineUnavailable": "helpers.errors",
     "ExerciseTodo": "helpers.course.exercises",
+    "explain_command": "helpers.engines.legacy",
     "Faults": "helpers.client.mock",
     "fit_step_time": "helpers.bench.cause",
     "fraction_of_limit": "helpers.bench.roofline",

@@ -138,7 +138,7 @@ RULES = (
 ALL_THREE = ("--speculative-num-steps", "--speculative-eagle-topk", "--speculative-num-draft-tokens")
 
 
-def explain(command: str) -> list[Explanation]:
+def explain_command(command: str) -> list[Explanation]:
     """What is outdated in a command; empty if nothing known is. Secrets are not repeated."""
     found = []
     text = " ".join(command.replace("\\\n", " ").split())

@@ -122,11 +122,11 @@ def overview(runs: dict[str, str]) -> str:
 
 
 def older_commands() -> str:
-    """What `legacy.explain` knows."""
+    """What `legacy.explain_command` knows."""
     rows = [[f"`{rule.pattern}`", rule.why, rule.instead] for rule in legacy.RULES]
     return (
         "# Commands of older courses and posts\n\n"
-        "`helpers.engines.legacy.explain(command)` finds these pieces (regular expressions) in a command.\n\n"
+        "`helpers.engines.legacy.explain_command(command)` finds these pieces (regular expressions) in a command.\n\n"
         + _table(["piece", "today", "instead"], rows)
         + "\n\n"
         + GENERATED

@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.engines.legacy import explain
+from helpers.engines.legacy import explain_command
 
 OLD = {
     "docker run --gpus all nvcr.io/nvidia/vllm:spark": ["nvcr.io/nvidia/vllm:26.10-py3"],
@@ -22,7 +22,7 @@ OLD = {
 
 @pytest.mark.parametrize("command", OLD)
 def test_an_older_command_is_explained(command: str) -> None:
-    instead = " | ".join(found.instead for found in explain(command))
+    instead = " | ".join(found.instead for found in explain_command(command))
     for expected in OLD[command]:
         assert expected in instead
 
@@ -38,9 +38,9 @@ def test_an_older_command_is_explained(command: str) -> None:
     ],
 )
 def test_a_command_of_today_is_left_alone(command: str) -> None:
-    assert explain(command) == []
+    assert explain_command(command) == []
 
 
 def test_a_secret_is_found_and_not_repeated() -> None:
-    (found,) = explain("docker run -e HF_TOKEN=hf_abc123 nvcr.io/nvidia/vllm:26.10-py3")
+    (found,) = explain_command("docker run -e HF_TOKEN=hf_abc123 nvcr.io/nvidia/vllm:26.10-py3")
     assert "abc123" not in str(found)
