@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from helpers.bench.theme import COLOURS
 from helpers.errors import CourseError, UsageError
 from helpers.ui.panels import markup
 from helpers.ui.panels.panel import Panel
@@ -13,7 +12,9 @@ from helpers.ui.panels.passes import Pass, Spoken, speak
 DRAFTS = {"ngram": "n-gram look-up", "draft": "draft model", "eagle3": "EAGLE-3 head"}
 MOST_DRAFT_TOKENS = 8
 PLAY_MS = 700
-KEPT, REJECTED = COLOURS[2], COLOURS[3]
+KEPT, REJECTED = "rgba(0, 153, 136, 0.3)", "rgba(220, 74, 43, 0.3)"
+"""Green and red thin enough for the page's own ink, light or dark."""
+
 NEW_LINE = "\n"
 """Where it was rejected it must not break the answer's lines."""
 

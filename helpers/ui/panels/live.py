@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
+import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from helpers.bench.arrivals import Arrivals
@@ -29,7 +30,10 @@ REDRAW_S, REDRAW_SHARE = 0.5, 0.04
 lock."""
 
 WINDOW_S, BINS = 2.0, 120
-"""Tokens a second are counted over so long; and drawn at so many moments."""
+"""Tokens a second are counted over so long, and drawn at so many moments."""
+
+MOST_BARS = 120
+ENDED = ("done", "stopped")
 
 
 async def measure_live(
@@ -77,15 +81,12 @@ class LiveBenchmark(Panel):
         self._stopped = threading.Event()
         self._state = "starts"
         self._draw_next_s = 0.0
-        self._drawing = empty_drawing(self.title, self.source)
-        self._canvas: Any = None
 
     async def run(self) -> Run:
         """Show the panel, measure in a thread, and wait; the notebook's other cells and buttons stay alive."""
         attended = is_attended()
         if attended:
             self._ipython_display_()
-            self._canvas = emit(self._figure(), updated=True)
         work = asyncio.ensure_future(asyncio.to_thread(self._measure))
         try:
             run = await asyncio.shield(work)
@@ -99,12 +100,18 @@ class LiveBenchmark(Panel):
             self._refresh()
         if not attended:
             self._ipython_display_()
-            emit(self._figure())
+        # Once, at the end: JupyterLab's plotly draws a figure and does not draw it again.
+        records = self.progress.records if self.progress is not None else ()
+        figure = draw_run(records, self.title.replace("Measuring", "Measured"), self.source)
+        emit({FIGURE: figure.to_plotly_json(), "text/plain": figure.layout.meta["alt"]})
         return run
 
     def html(self) -> str:
         """The figures so far."""
-        return markup.framed(self.title, self.source, markup.figures(self._figures()), self._state_words())
+        body = markup.figures(self._figures())
+        if self._state not in ENDED and self.progress is not None:
+            body += _moving(self.progress.records)
+        return markup.framed(self.title, self.source, body, self._state_words())
 
     def text(self) -> str:
         """The figures so far, in words."""
@@ -146,9 +153,7 @@ class LiveBenchmark(Panel):
         if progress is not None:
             self._bar.max, self._bar.value = progress.total, progress.done
         self._shown.value = self.html()
-        self._stop.disabled = self._state in ("done", "stopped") or self._stopped.is_set()
-        if self._canvas is not None:
-            self._canvas.update(self._figure(), raw=True)
+        self._stop.disabled = self._state in ENDED or self._stopped.is_set()
 
     def _figures(self) -> dict[str, str]:
         progress = self.progress
@@ -169,54 +174,57 @@ class LiveBenchmark(Panel):
         known = {"starts": "It starts.", "done": "Done.", "stopped": "Stopped; what had ended is kept."}
         return known.get(self._state, f"Now: {self._state}.")
 
-    def _figure(self) -> dict[str, Any]:
-        if self.progress is not None:
-            fill_drawing(self._drawing, self.progress.records)
-        return {FIGURE: self._drawing, "text/plain": self._drawing["layout"]["meta"]["alt"]}
+
+def _moving(records: Sequence[RequestRecord]) -> str:
+    told = [record for record in records if record.ok and record.ttft_s is not None]
+    if not told:
+        return ""
+    newest = [(record.ttft_s or 0.0) * 1000 for record in told[-MOST_BARS:]]
+    _, rates = token_rates(told)
+    return markup.bars("TTFT of the newest requests", newest, "ms", colour(0)) + markup.bars(
+        f"Output over the time so far, each bar a mean over {WINDOW_S:g} s", rates or [0.0], "tokens/s", colour(1)
+    )
 
 
-def empty_drawing(title: str, source: str) -> dict[str, Any]:
-    """The figure of a measurement without its points, as plotly's JSON: made once, because that takes longest."""
+def draw_run(records: Sequence[RequestRecord], title: str, source: str) -> go.Figure:
+    """TTFT of each request by when it was sent, and output tokens a second."""
+    told = [record for record in records if record.ok and record.ttft_s is not None]
+    sent_s = [record.sent_s or 0.0 for record in told]
+    ttft_ms = [(record.ttft_s or 0.0) * 1000 for record in told]
+    zero_s = min(sent_s, default=0.0)
+    times_s, rates = token_rates(told)
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.1)
-    shown = "sent at %{x:.2f} s: TTFT %{y:.1f} ms<extra></extra>"
-    marker = {"color": colour(0), "size": 7}
-    figure.add_scatter(x=[], y=[], mode="markers", marker=marker, hovertemplate=shown, row=1, col=1)
+    shown, marker = "sent at %{x:.2f} s: TTFT %{y:.1f} ms<extra></extra>", {"color": colour(0), "size": 6}
+    x = [at_s - zero_s for at_s in sent_s]
+    figure.add_scatter(x=x, y=ttft_ms, mode="markers", marker=marker, hovertemplate=shown, row=1, col=1)
     shown, line = "%{x:.1f} s: %{y:,.0f} tokens/s<extra></extra>", {"color": colour(1), "width": 2}
-    figure.add_scatter(x=[], y=[], mode="lines", line=line, hovertemplate=shown, row=2, col=1)
+    figure.add_scatter(x=times_s, y=rates, mode="lines", line=line, hovertemplate=shown, row=2, col=1)
+    words = f"{title} ({source}): no request ended well."
+    if told:
+        words = (
+            f"{title} ({source}): TTFT of {len(told)} requests between {digits(min(ttft_ms))} and "
+            f"{digits(max(ttft_ms))} ms; at most {digits(max(rates, default=0.0))} output tokens/s."
+        )
     figure.update_layout(
         template=TEMPLATE,
         title={"text": title, "subtitle": {"text": source, "font": {"size": 12}}},
-        height=360,
-        margin={"l": 64, "r": 24, "t": 64, "b": 48},
+        height=380,
+        margin={"l": 64, "r": 24, "t": 72, "b": 48},
         showlegend=False,
-        meta={"alt": f"{title} ({source}): no request has ended yet."},
+        meta={"alt": words},
     )
     figure.update_yaxes(title="TTFT in ms", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title="Output tokens/s", rangemode="tozero", row=2, col=1)
     figure.update_xaxes(title=f"Seconds since the first request (rate over {WINDOW_S:g} s)", row=2, col=1)
-    drawing: dict[str, Any] = figure.to_plotly_json()
-    return drawing
+    return figure
 
 
-def fill_drawing(drawing: dict[str, Any], records: Sequence[RequestRecord]) -> None:
-    """Put the requests that have ended into the figure: TTFT by when they were sent, and output tokens a second."""
-    told = [(r.sent_s, r.ttft_s, r) for r in records if r.ok and r.sent_s is not None and r.ttft_s is not None]
-    if not told:
-        return
-    zero_s = min(sent_s for sent_s, _, _ in told)
-    ttft_ms = [ttft_s * 1000 for _, ttft_s, _ in told]
-    times_s, rates = token_rates([record for _, _, record in told], zero_s)
-    above, below = drawing["data"]
-    above["x"], above["y"] = [sent_s - zero_s for sent_s, _, _ in told], ttft_ms
-    below["x"], below["y"] = times_s, rates
-    title = drawing["layout"]["title"]
-    words = f"TTFT of {len(told)} requests between {digits(min(ttft_ms))} and {digits(max(ttft_ms))} ms"
-    most = f"; at most {digits(max(rates))} output tokens/s" if rates else ""
-    drawing["layout"]["meta"]["alt"] = f"{title['text']} ({title['subtitle']['text']}): {words}{most}."
+def token_rates(records: Sequence[RequestRecord]) -> tuple[list[float], list[float]]:
+    """Seconds since the first request was sent, and output tokens a second over the `WINDOW_S` before each.
 
-
-def token_rates(records: Sequence[RequestRecord], zero_s: float) -> tuple[list[float], list[float]]:
-    """Seconds, and output tokens a second over the `WINDOW_S` before; a chunk counts as its request's mean a chunk."""
+    A chunk counts as its request's mean tokens a chunk.
+    """
+    zero_s = min((record.sent_s for record in records if record.sent_s is not None), default=0.0)
     end_s = max((record.chunk_s[-1] for record in records if record.chunk_s), default=zero_s) - zero_s
     if end_s <= 0:
         return [], []

@@ -4,11 +4,12 @@ a word or a sign beside it."""
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from helpers.bench.units import digits
 from helpers.errors import CourseError
 
 LINE = "rgba(128, 132, 140, 0.45)"
 FAINT = "rgba(128, 132, 140, 0.16)"
-DARK_INK, LIGHT_INK = "#14171a", "#ffffff"
+DARK_INK, LIGHT_INK = "#000000", "#ffffff"
 
 
 def ink_on(ground: str) -> str:
@@ -45,6 +46,28 @@ def figures(values: Mapping[str, str]) -> str:
         for name, value in values.items()
     )
     return f'<table style="border:0;margin:2px 0 4px 0"><tbody><tr>{"".join(parts)}</tr></tbody></table>'
+
+
+def bars(name: str, values: Sequence[float], unit: str, ground: str) -> str:
+    """A small bar chart from zero, newest on the right; it says its largest value and what it is.
+
+    Args:
+        name, unit: plain text.
+        values: at least one, none negative.
+        ground: #rrggbb of the bars.
+    """
+    top = max(values) or 1.0
+    each = "".join(
+        f'<div style="flex:1 1 0;max-width:14px;min-width:1px;margin-right:1px;height:{100 * value / top:.0f}%;'
+        f'background-color:{ground}"></div>'
+        for value in values
+    )
+    words = f"{name}: at most {digits(max(values))}, last {digits(values[-1])} {unit}"
+    return (
+        f'<p style="margin:6px 0 0 0;font-size:12px">{escape(words)}</p>'
+        f'<div role="img" aria-label="{escape(words)}" style="display:flex;align-items:flex-end;height:56px;'
+        f'border-bottom:1px solid {LINE};max-width:900px">{each}</div>'
+    )
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:

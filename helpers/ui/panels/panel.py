@@ -21,16 +21,12 @@ def is_attended() -> bool:
     return bool(getattr(kernel, "_allow_stdin", False))
 
 
-def emit(bundle: dict[str, Any], *, updated: bool = False) -> Any:
-    """Put a MIME bundle into the cell's output.
-
-    Returns:
-        A handle whose `update(bundle, raw=True)` changes it in place, if it is to be `updated`; else None.
-    """
+def emit(bundle: dict[str, Any]) -> None:
+    """Put a MIME bundle into the cell's output."""
     from IPython import display
 
     show: Any = display.display
-    return show(bundle, raw=True, display_id=True if updated else None)
+    show(bundle, raw=True)
 
 
 class Panel(ABC):
