@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Grade and say where the results are."""
     from helpers.errors import UsageError
-    from helpers.grade.grading import GradeOptions, grade
+    from helpers.grade.grading import grade
+    from helpers.grade.planning import GradeOptions
     from helpers.grade.sandbox import probe
     from helpers.hardware import usable_cores
 

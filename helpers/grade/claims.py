@@ -108,9 +108,14 @@ def _settled(unit: UnitFacts, item: Item, reference: Reference, copies: Mapping[
             return replace(item, points=0.0, state="not-reached", message=f"the records are those of {names}")
         message = f"the same records as those of {names}: whose they are is for the instructor to say"
         return replace(item, points=0.0, max_points=0.0, state="not-run", message=message)
-    if item.id not in unit.claims:
+    if item.kind != "milestone" or item.state == "reached" or unit.result.outcome == "tampered":
         return item
     milestone = find_task(unit.result.task).milestone(item.id)
+    if item.id not in unit.claims:
+        # What nobody can reach here is lacking in nobody's marks, however far a notebook got.
+        if milestone.embedded == "not-run" and reference(unit.result.task).get(item.id) == "not-run":
+            return replace(item, max_points=0.0, state="not-run", message=f"could not be run here: {milestone.needs}")
+        return item
     refused_here = milestone.embedded == "not-run" and bool(unit.refused or unit.result.kind == "bundle")
     if refused_here or reference(unit.result.task).get(item.id) == "not-run":
         return replace(item, max_points=0.0, message=f"could not be run here: {item.message}")

@@ -5,6 +5,7 @@ costs its units another attempt on another worker, not a mark. Between us and ou
 learner handed in is ever unpickled: it travels as bytes.
 """
 
+import importlib
 import os
 import tempfile
 import threading
@@ -41,11 +42,11 @@ def run_on_cluster(address: str, requests: Sequence[UnitRequest], on_done: OnDon
         MissingError: the package distributed is missing, or nobody answers at the address.
     """
     try:
-        from distributed import Client, as_completed
+        distributed: Any = importlib.import_module("distributed")
     except ImportError as error:
         raise MissingError("the package distributed is missing", str(error), "install the extra `cluster`") from error
     try:
-        client = Client(address, timeout=CONNECT_LIMIT_S, set_as_default=False)
+        client = distributed.Client(address, timeout=CONNECT_LIMIT_S, set_as_default=False)
     except OSError as error:
         raise MissingError(
             f"no dask scheduler at {address}", str(error), "dask scheduler, then: dask worker ADDRESS"
@@ -56,7 +57,7 @@ def run_on_cluster(address: str, requests: Sequence[UnitRequest], on_done: OnDon
             arguments = request.to_json(), handed_in(request)
             future = client.submit(grade_remotely, *arguments, key=f"unit-{request.digest}", retries=ATTEMPTS)
             futures[future] = request
-        for future in as_completed(list(futures)):
+        for future in distributed.as_completed(list(futures)):
             request = futures[future]
             if future.status == "finished":
                 take_back(request, future.result())

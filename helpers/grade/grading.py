@@ -10,62 +10,32 @@ judges, the private cases, seed and limits. Nothing else is read again, so nothi
 """
 
 import contextlib
-import hashlib
 import importlib.metadata
-import json
 import os
 import platform
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from helpers.bench.provenance import git_commit
 from helpers.config import ROOT
-from helpers.course.catalogue import Entry, find_task, find_tasks
+from helpers.course.catalogue import find_task, find_tasks
 from helpers.course.files import read_json, write_json
-from helpers.course.task import Case
 from helpers.errors import MissingError, UsageError
 from helpers.grade.claims import UnitFacts, settle
-from helpers.grade.limits import UnitLimits
+from helpers.grade.planning import VERSION, GradeOptions, unit_request
 from helpers.grade.results import Result, unit_folder, write_result
 from helpers.grade.sandbox import probe
 from helpers.grade.schedule import run_units, unit_content
 from helpers.grade.submissions import Found, Submission, discover
 from helpers.grade.unit import UnitRequest
 
-VERSION = 1
-"""Raised when the same submission would be graded otherwise."""
-
 REFERENCE = "solution"
 VERSIONED = ("ipykernel", "nbclient", "numpy", "papermill", "xllamacpp")
-RERUN_PERCENT = 10
-
-
-@dataclass(frozen=True, slots=True)
-class GradeOptions:
-    """How a class is graded.
-
-    Attributes:
-        private: the folder of private cases; None: only the visible ones count.
-        rubric: a file of weights, bands, manual columns and late rules.
-        jobs: units at a time on this machine.
-        scheduler: tcp://HOST:PORT of a dask scheduler; empty for this machine.
-        seed: of the class; each learner's own follows from it.
-        rerun_percent: of the handed-in bundles, whose notebooks are run here too.
-        limits: of each unit.
-    """
-
-    private: Path | None = None
-    rubric: Path | None = None
-    jobs: int = 1
-    scheduler: str = ""
-    seed: int = 0
-    rerun_percent: int = RERUN_PERCENT
-    limits: UnitLimits = field(default_factory=UnitLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +86,7 @@ def grade(
     out.mkdir(parents=True, exist_ok=True)
     with _running(out) as scratch:
         found = discover(submissions, entries, out / "unpacked")
-        requests = [_request(one, submissions, out, options) for one in found.submissions]
+        requests = [unit_request(one, submissions, out, options) for one in found.submissions]
         _run(requests, options, scratch, on_progress)
         _forget_others(out, requests)
         contents = [unit_content(request) for request in requests]
@@ -134,70 +104,6 @@ def write_all(out: Path, results: Sequence[Result], options: GradeOptions, submi
     from helpers.grade.exports import write_outputs
 
     return write_outputs(out, results, rubric=options.rubric, submissions=submissions)
-
-
-def learner_seed(class_seed: int, learner: str) -> int:
-    """A learner's own seed: the same in every grading of the class, another for each learner."""
-    return int.from_bytes(hashlib.sha256(f"{class_seed}/{learner}".encode()).digest()[:4], "big") >> 1
-
-
-def unit_digest(submission: Submission, options: GradeOptions, private: Mapping[str, Any]) -> str:
-    """SHA-256 of everything that a unit's result rests on."""
-    entry = find_task(submission.task)
-    digest = hashlib.sha256(f"{VERSION}/{options.seed}/{submission.problem}/{submission.kind}".encode())
-    digest.update(json.dumps([options.limits.to_json(), private], sort_keys=True, default=str).encode())
-    files = [entry.notebook("labs"), entry.content / "task.py", entry.content / "mistakes.json"]
-    if submission.problem is None:
-        files += [submission.notebook] if submission.notebook else []
-        files += sorted(_regular_files(submission.bundle)) if submission.bundle else []
-    for path in files:
-        digest.update(f"{path.name}\0".encode())
-        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
-
-
-def _regular_files(folder: Path) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            path = Path(parent, name)
-            if path.is_file() and not path.is_symlink():
-                yield path
-
-
-def _request(submission: Submission, submissions: Path, out: Path, options: GradeOptions) -> UnitRequest:
-    private = _private_cases(options, find_task(submission.task))
-    cases = {exercise: [asdict(case) for case in kept] for exercise, kept in private.items()}
-    digest = unit_digest(submission, options, cases)
-    hidden = [submissions, out, *([options.private.resolve()] if options.private else [])]
-    return UnitRequest(
-        learner=submission.learner,
-        task=submission.task,
-        kind=submission.kind,
-        source=submission.source,
-        notebook=str(submission.notebook) if submission.notebook else "",
-        bundle=str(submission.bundle) if submission.bundle else "",
-        problem=submission.problem,
-        digest=digest,
-        seed=learner_seed(options.seed, submission.learner),
-        out=str(out),
-        private=cases,
-        hide=tuple(str(path) for path in hidden),
-        limits=options.limits,
-        sandbox=probe(),
-        # By the digest: the same bundle is always in the sample, or never.
-        rerun=submission.kind == "bundle" and int(digest[:8], 16) % 100 < options.rerun_percent,
-        slot=0,
-        scratch="",
-    )
-
-
-def _private_cases(options: GradeOptions, entry: Entry) -> Mapping[str, tuple[Case, ...]]:
-    if options.private is None:
-        return {}
-    from helpers.grade.private import load_cases
-
-    return load_cases(options.private, entry.stem)
 
 
 def _run(
@@ -240,7 +146,7 @@ class _References:
         if not path.exists():
             return {}
         submission = Submission(REFERENCE, task, path, None, str(path.relative_to(ROOT)))
-        request = _request(submission, path.parent, self._out / "reference", self._options)
+        request = unit_request(submission, path.parent, self._out / "reference", self._options)
         if unit_content(request) is None:
             run_units([request], 1, self._scratch, lambda done: None)
         content = unit_content(request)

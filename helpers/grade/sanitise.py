@@ -58,9 +58,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Sanitised:
-    """The text of the notebook to run, and what was restored in it, one line each."""
+    """The text of the notebook to run, its cells that are not the lab's own, and a line for each thing restored."""
 
     text: str
+    theirs: tuple[Cell, ...]
     notes: tuple[str, ...]
 
 
@@ -90,7 +91,12 @@ def sanitise(path: Path, entry: Entry, most_bytes: int) -> Sanitised:
         chosen += [kept, *extra.get(cell.id, ())]
     if restored:
         notes.append(f"changed cells of the lab were restored: {_listed(restored)}")
-    return Sanitised(notebook_text([_built(cell, number) for number, cell in enumerate(chosen)]), tuple(notes))
+    own = {cell.id: cell.source for cell in lab} | {
+        cell.id: JUDGED_OUTSIDE for cell in lab if cell.id.startswith(CHECK)
+    }
+    written = tuple(cell for cell in chosen if own.get(cell.id) != cell.source)
+    text = notebook_text([_built(cell, number) for number, cell in enumerate(chosen)])
+    return Sanitised(text, written, tuple(notes))
 
 
 def read_cells(path: Path, most_bytes: int) -> list[Cell]:

@@ -30,6 +30,7 @@ from helpers.grade.limits import UnitLimits
 from helpers.grade.results import Item, Result, UnitKind, unit_folder
 from helpers.grade.sandbox import Sandbox, make_jail
 from helpers.grade.sanitise import Refused, Sanitised, sanitise
+from helpers.grade.tampering import cells_that_ran, hidden_code, replacements
 from helpers.grade.verdicts import Judged, judge_milestones, milestone_item
 
 KEPT = ("submitted.ipynb", "executed.ipynb", "run", "engines")
@@ -128,13 +129,14 @@ class Unit:
         request = self.request
         if request.problem is not None:
             return self._refused(*request.problem)
-        exercises: list[Item] = []
+        replaced: list[str] = []
         if request.notebook:
             try:
                 clean = sanitise(Path(request.notebook), self.entry, request.limits.notebook_bytes)
             except Refused as refused:
                 return self._refused(refused.outcome, refused.reason)
-            self.reasons += clean.notes
+            replaced = replacements(clean.theirs)
+            self.reasons += [*clean.notes, *replaced, *hidden_code(clean.theirs)]
             write_text(self.folder / "submitted.ipynb", clean.text)
         ending = Ending("ok", "", 0.0)
         if request.notebook and (request.kind == "notebook" or request.rerun):
@@ -145,12 +147,16 @@ class Unit:
             ending = Ending("ok", "", ending.seconds)
         elif ending.reason:
             self.reasons.insert(0, ending.reason)
+        judged = [
+            replace(one, problem=replaced[0]) if replaced and one.state == "reached" and not one.problem else one
+            for one in judged
+        ]
         exercises = self._judge_exercises() if request.notebook else not_judged(self.entry, "no notebook was handed in")
         exercises = [item for item in exercises if item.kind == "exercise"]
         contradicted = [f"{one.id}: {one.problem}" for one in judged if one.problem]
         self.reasons += contradicted
         items = exercises + [milestone_item(self.entry, one, self.folder / "run") for one in judged]
-        return ("tampered" if contradicted else ending.outcome), items, judged
+        return ("tampered" if contradicted or replaced else ending.outcome), items, judged
 
     def _refused(self, outcome: TaskOutcome, reason: str) -> tuple[TaskOutcome, list[Item], list[Judged]]:
         self.reasons.insert(0, reason)
@@ -182,13 +188,28 @@ class Unit:
     def _judge_run(self, ending: Ending) -> list[Judged]:
         """The milestones of the run here; one that was not reached for want of an engine is a claim."""
         run = self.folder / "run"
-        run.mkdir(parents=True, exist_ok=True)
-        judged = judge_milestones(self.entry, run, self.ledger["engines"], self._jail(reveal=(run,)))
+        if (run / "evidence").is_dir():
+            judged = judge_milestones(self.entry, run, self.ledger["engines"], self._jail(reveal=(run,)))
+            judged = self._with_cells(judged)
+        else:
+            why = f"no evidence: {self.entry.stem} did not get that far"
+            judged = [Judged(one.id, "not-reached", why, "", "", (), ()) for one in self.entry.task.milestones]
         if ending.outcome != "engine-unavailable":
             return judged
         lacking = "no evidence"
         return [
             replace(one, state="not-run", reason=ending.reason) if one.reason.startswith(lacking) else one
+            for one in judged
+        ]
+
+    def _with_cells(self, judged: list[Judged]) -> list[Judged]:
+        """Evidence counts if the cell that writes it ran to its end."""
+        ran = cells_that_ran(self.folder / "executed.ipynb")
+        why = "there is evidence of it, but the cell that writes it did not run to its end"
+        return [
+            replace(one, problem=why)
+            if one.state == "reached" and self.entry.milestone(one.id).cell_id not in ran and not one.problem
+            else one
             for one in judged
         ]
 
