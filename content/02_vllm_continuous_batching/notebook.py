@@ -613,16 +613,34 @@ if vllm is not None:
     report_sections.append(helpers.Section("vLLM under load", f"Measured: {vllm.backend}.", vllm_table))
     display(helpers.load_curves({"vllm": [run.point() for run in vllm_sweep.runs]}), vllm_table)
 
+# %% [markdown] id="vllm-prefix-text"
+# Prefix hits, by the engine's own metrics: 16 prompts that share their first 200 tokens, and 16 that share nothing.
+
+
+# %% id="prefix-row"
+def prefix_row(server: helpers.Server) -> dict[str, Any]:
+    """What an engine found computed of 16 prompts with 200 tokens in common, and what that saved."""
+    before = server.metrics()
+    alike = helpers.measure(server, helpers.shared_prefix(200, 224, 16, seed=seed), helpers.ClosedLoop(4), 16, warmup=0)
+    after = server.metrics()
+    other = helpers.measure(server, helpers.unique_prompts(224, 16, seed=seed), helpers.ClosedLoop(4), 16, warmup=0)
+    asked, found = (after[name] - before[name] for name in ("prompt_tokens_total", "cached_tokens_total"))
+    return {
+        "engine": server.engine,
+        "prompt tokens": asked,
+        "found computed": found,
+        "of the 200, by each but the first": found / 15,
+        "TTFT p50, ms": alike.metrics.ttft_s.p50 * 1000,
+        "with nothing shared, ms": other.metrics.ttft_s.p50 * 1000,
+    }
+
+
+prefix_rows: list[dict[str, Any]] = []
+
 # %% id="vllm-prefix"
 if vllm is not None:
-    before = vllm.metrics()
-    workload = helpers.shared_prefix(192, 224, 16, seed=seed)
-    helpers.measure(vllm, workload, helpers.ClosedLoop(4), 16, warmup=0)
-    after = vllm.metrics()
-    asked, found = (after[name] - before[name] for name in ("prompt_tokens_total", "cached_tokens_total"))
-    print(
-        f"shared prefixes in vLLM: {found:,.0f} of {asked:,.0f} prompt tokens came from the cache, by its own metrics"
-    )
+    prefix_rows.append(prefix_row(vllm))
+    display(helpers.table(prefix_rows))
 
 # %% [markdown] id="milestone-2-text"
 # ### Milestone 2
@@ -675,6 +693,31 @@ for label, options in VARIANTS.items() if vllm is not None and not quick else ()
 
 # %% id="options-table"
 helpers.table(option_rows) if option_rows else print("not-run: needs quick = False, and vLLM")
+
+# %% [markdown] id="radix-measured-text"
+# ### The tree of SGLang
+# The same prompts on SGLang, where it exists. A table of hashes finds whole blocks (16 tokens in vLLM on a GPU, 128 on
+# a CPU), a tree finds every token. **Guess: how many of the 200 will each find?**
+
+# %% id="radix-measured"
+try:
+    sglang = helpers.launch("sglang", own_model)
+except helpers.EngineUnavailable as missing:
+    not_run["sglang"] = missing.cause
+    print(f"SGLang is not measured here: {missing.cause}")
+else:
+    prefix_rows.append(prefix_row(sglang))
+    print(sglang.backend)
+    sglang.stop()
+
+# %% id="radix-table"
+if prefix_rows:
+    found_table = helpers.table(prefix_rows)
+    words = "Measured, by the engines' own metrics."
+    report_sections.append(helpers.Section("Prefixes found again", words, found_table))
+    display(found_table)
+else:
+    print("not-run: needs vLLM or SGLang")
 
 # %% [markdown] id="s8"
 # ## 8. Further: why a batch gains

@@ -280,9 +280,9 @@ print(servers["baseline"].backend)
 comparisons, folders = {}, {}
 for kind in ("predictable", "free"):
     folders[kind] = helpers.new_folder(run_dir, f"bundle-{kind}")
-    workload = helpers.class_prompts(kind, 32 if quick else 64, seed=seed)
+    workload = helpers.class_prompts(kind, 24 if quick else 64, seed=seed)
     comparisons[kind] = helpers.compare(
-        servers, workload, helpers.ClosedLoop(1), 3 if quick else 16, repeats=5, out=folders[kind]
+        servers, workload, helpers.ClosedLoop(1), 1 if quick else 16, repeats=5, out=folders[kind]
     )
 for one in servers.values():
     one.stop()

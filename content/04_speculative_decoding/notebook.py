@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
+from IPython.display import display
 
 import helpers
 from helpers.nano.speculative import expected_acceptance_length
@@ -200,17 +201,20 @@ DRAFTS = {
     "baseline": {},
     "n-gram": {"speculation": "ngram"},
     "draft model": {"speculation": "draft"},
-    "EAGLE-3": {"speculation": "eagle3"},
+    "EAGLE-3": {"speculation": "eagle3", "draft_tokens": 4},
 }
 folders: list[Path] = []
 
 
-def start_all(engine_name: str, model_name: str, drafts: dict[str, dict]) -> dict[str, helpers.Server]:
-    """One server a draft, the baseline first; a draft that this engine or model does not have is left out, and said."""
+def start_all(
+    engine_name: str, model_name: str, drafts: dict[str, dict], beside: bool = False
+) -> dict[str, helpers.Server]:
+    """One server a draft, in order; a draft that this engine or model does not have is left out, and said."""
     started = {}
     for label, options in drafts.items():
+        others = beside or bool(started)
         try:
-            started[label] = helpers.launch(engine_name, model_name, max_num_seqs=16, beside=bool(started), **options)
+            started[label] = helpers.launch(engine_name, model_name, max_num_seqs=16, beside=others, **options)
         except helpers.UsageError as refusal:
             print(f"{label}: {refusal.what}")
     return started
@@ -223,14 +227,24 @@ def compare(
     """Put one kind of text on all servers, repeats in turn, and keep the bundle."""
     folders.append(helpers.new_folder(run_dir, f"bundle-{name or kind}"))
     workload = helpers.class_prompts(kind, tokens or (16 if quick else 64), seed=seed)
-    requests = max(users, 2) if quick else 8 * users
-    return helpers.compare(servers, workload, helpers.ClosedLoop(users), requests, repeats=5, out=folders[-1])
+    requests = users if quick else 8 * users
+    warmup = 1 if quick else None  # None: as many as there are users
+    return helpers.compare(
+        servers, workload, helpers.ClosedLoop(users), requests, warmup=warmup, repeats=5, out=folders[-1]
+    )
 
 
+def choose_kinds(server: helpers.Server) -> tuple[str, ...]:
+    """The kinds of text to measure; without sampled text where the engine's speculation is wrong on it."""
+    wrong = server.engine == "vllm" and profile == "laptop"
+    kinds = ("predictable", "free") if quick else ("predictable", "semi", "free")
+    return tuple(kind for kind in kinds if kind != "free" or not wrong)
+
+
+# %% id="measure-kinds"
 servers = start_all(own_engine, own_model, DRAFTS)
 backend = servers["baseline"].backend
-kinds = ("predictable", "free") if quick else ("predictable", "semi", "free")
-by_kind = {kind: compare(servers, kind) for kind in kinds}
+by_kind = {kind: compare(servers, kind) for kind in choose_kinds(servers["baseline"])}
 
 
 # %% id="kinds-table"
@@ -251,6 +265,8 @@ kinds_table
 
 # %% id="kinds-read"
 for kind, guess in (("predictable", guess_predictable), ("free", guess_free)):
+    if kind not in by_kind:
+        continue
     best = max(by_kind[kind].runs[1:], key=lambda run: by_kind[kind].ratio(run.label).estimate)
     print(f"{kind}, {best.label}:", beside(guess, by_kind[kind].ratio(best.label).estimate, "times the baseline"))
 base_runs = {kind: result.runs[0] for kind, result in by_kind.items()}
@@ -282,11 +298,16 @@ acceptance_figure
 guess = None
 
 # %% id="sweep-k"
-for label in [label for label in servers if label != "baseline"]:
+for label in [label for label in servers if label not in ("baseline", "EAGLE-3")]:
     servers.pop(label).stop()
-options = {f"k = {k}": {"speculation": "eagle3", "draft_tokens": k} for k in ((2, 6) if quick else (1, 2, 3, 4, 6, 8))}
-servers |= start_all(own_engine, own_model, options)
-by_k = compare(servers, "predictable", name="draft-tokens")
+options = {f"k = {k}": {"speculation": "eagle3", "draft_tokens": k} for k in ((2, 8) if quick else (1, 2, 3, 6, 8))}
+lengths_tried = start_all(own_engine, own_model, options, beside=True)
+# The server with k = 4 is there already.
+by_k = compare(
+    {"baseline": servers["baseline"], "k = 4": servers["EAGLE-3"], **lengths_tried}, "predictable", name="draft-tokens"
+)
+for one in lengths_tried.values():
+    one.stop()
 k_table = helpers.table(speed_rows(by_k))
 report_sections.append(helpers.Section("How many tokens to propose", f"EAGLE-3, measured on {backend}.", k_table))
 k_table
@@ -306,11 +327,8 @@ print(beside(guess, best_k, "proposed tokens, the best of those tried"))
 guess_4, guess_16 = None, None
 
 # %% id="many-users"
-for label in [label for label in servers if label != "baseline"]:
-    servers.pop(label).stop()
-servers |= start_all(own_engine, own_model, {"EAGLE-3": DRAFTS["EAGLE-3"]})
 users = (1, 4, 16)
-by_users = {n: compare(servers, "predictable", n, f"{n}-users", tokens=8 if quick else 48) for n in users}
+by_users = {n: compare(servers, "predictable", n, f"{n}-users", tokens=12 if quick else 48) for n in users}
 for one in servers.values():
     one.stop()
 users_table = helpers.table([row for n, result in by_users.items() for row in speed_rows(result, users=n)])
@@ -352,28 +370,34 @@ helpers.table(rows)
 
 # %% [markdown] id="s7"
 # ## 7. Further: other engines
-# The same three drafts on whatever else runs here: llama.cpp, and vLLM where it is installed. **Guess: is the
+# The same three drafts on whatever else runs here: llama.cpp, and vLLM where it is installed; in full mode every kind
+# of text, and many users. vLLM's CPU wheel (0.32) gets no sampled text: with speculation it divides the target's logits
+# by memory that was never written instead of by the temperature, and draws words that no model wanted. A fault like
+# that shows in no speed and in no acceptance rate, only in the distribution: section 2 in real life. **Guess: is the
 # acceptance length of the same draft the same in every engine?**
 
 # %% id="other-engines"
 others = [name for name in ("llama.cpp", "vllm") if name != own_engine] if profile == "laptop" else []
-not_run, by_engine = {}, {own_engine: by_kind["predictable"]}
+not_run: dict[str, str] = {}
+engine_rows = speed_rows(by_kind["predictable"], engine=own_engine, text="predictable", users=1)
 for name in others:
     try:
         servers = start_all(name, "course-heavy" if name == "llama.cpp" else "course", DRAFTS)
     except helpers.EngineUnavailable as error:
         not_run[name] = error.cause
         continue
-    by_engine[name] = compare(servers, "predictable", name=name)
+    loads = [*((kind, 1) for kind in choose_kinds(servers["baseline"])), ("predictable", 4), ("predictable", 16)]
+    for kind, n in loads[:1] if quick else loads:
+        result = compare(servers, kind, n, name=f"{name}-{kind}-{n}")
+        engine_rows += speed_rows(result, engine=name, text=kind, users=n)
     for one in servers.values():
         one.stop()
 
 # %% id="other-engines-table"
-rows = [row for name, result in by_engine.items() for row in speed_rows(result, engine=name)]
-unknown = dict.fromkeys(list(rows[0])[2:])
-rows += [{"engine": name, "draft": f"not-run: needs {needs}", **unknown} for name, needs in not_run.items()]
-engines_table = helpers.table(rows)
-report_sections.append(helpers.Section("Engines", "Predictable text; each engine beside itself.", engines_table))
+unknown = dict.fromkeys(engine_rows[0])
+rows = [{**unknown, "engine": name, "draft": f"not-run: needs {needs}"} for name, needs in not_run.items()]
+engines_table = helpers.table(engine_rows + rows)
+report_sections.append(helpers.Section("Engines", "Each engine beside itself without speculation.", engines_table))
 engines_table
 
 # %% [markdown] id="s8"
@@ -409,8 +433,10 @@ try:
 except helpers.EngineUnavailable as error:
     sglang_state = f"not-run: needs {error.cause}"
 else:
-    by_engine["sglang"] = compare(servers, "predictable", name="sglang")
+    result = compare(servers, "predictable", name="sglang")
     backend = servers["EAGLE-3"].backend
+    print(f"acceptance length by SGLang's own metrics: {servers['EAGLE-3'].metrics().get('acceptance_length')}")
+    display(helpers.table(speed_rows(result)))
     for one in servers.values():
         one.stop()
 print("SGLang:", sglang_state)
