@@ -12,7 +12,8 @@ from helpers.engines.plan import PRECISIONS, SPECULATIONS, LaunchPlan, ServeConf
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("engine", metavar="ENGINE", help="llama.cpp, vllm, sglang, tensorrt-llm, ollama, nano or onnxruntime")
+    engines = "llama.cpp, vllm, sglang, tensorrt-llm, ollama, nano or onnxruntime"
+    parser.add_argument("engine", metavar="ENGINE", help=engines)
     parser.add_argument("--model", default="", metavar="M", help="a catalogue id, a hub id, or a path")
     parser.add_argument("--quantization", choices=PRECISIONS, metavar="Q", help=", ".join(PRECISIONS))
     parser.add_argument(

@@ -25,8 +25,8 @@ OWN_ENGINES = {
         "seeing why an engine does what it does: every step can be traced, every mechanism switched off",
     ),
     "onnxruntime": (
-        "An engine built ahead of time: the model as an ONNX graph, compiled and saved by ONNX Runtime, served by nano's "
-        "scheduler and server (`helpers/aot`).",
+        "An engine built ahead of time: the model as an ONNX graph, compiled and saved by ONNX Runtime, served by "
+        "nano's scheduler and server (`helpers/aot`).",
         "seeing on any machine what building an engine gives and costs: build time, shape profile, precision",
     ),
 }
