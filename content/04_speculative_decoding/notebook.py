@@ -206,6 +206,7 @@ DRAFTS = {
 folders: list[Path] = []
 
 
+# %% id="start-all"
 def start_all(
     engine_name: str, model_name: str, drafts: dict[str, dict], beside: bool = False
 ) -> dict[str, helpers.Server]:
@@ -234,6 +235,7 @@ def compare(
     )
 
 
+# %% id="choose-kinds"
 def choose_kinds(server: helpers.Server) -> tuple[str, ...]:
     """The kinds of text to measure; without sampled text where the engine's speculation is wrong on it."""
     wrong = server.engine == "vllm" and profile == "laptop"
