@@ -39,6 +39,9 @@ PROGRAM_BYTES = {
 """An engine without a model: llama.cpp (Ollama starts it too), ONNX Runtime and vLLM on a CPU as measured (rounded up);
 GPU engines (context, graphs, workspaces) by allowance."""
 
+NANO_CACHE_BYTES = 256 * 2**20
+"""nano's cache takes no more, but for one sequence at full length; its `load_engine` says the same, a test compares."""
+
 WHOLE_FRACTION = ("sglang",)
 """Engines that fill their fraction of all memory with KV cache, whatever the sequences need. TensorRT-LLM's is a
 fraction of what is free after loading, so it leaves the rest by itself."""
@@ -107,6 +110,9 @@ def estimate(config: ServeConfig, memory: HostMemory, *, on_gpu: bool) -> Need:
     value_bytes = 4 if config.precision == "f32" or config.engine == "onnxruntime" else 2
     tokens = config.max_num_seqs * (config.max_model_len or 0)
     kv_bytes = tokens * _kv_values_per_token(config.model) * value_bytes
+    if config.engine == "nano":
+        one_sequence_bytes = kv_bytes // config.max_num_seqs
+        kv_bytes = max(one_sequence_bytes, min(kv_bytes, NANO_CACHE_BYTES))
     fraction = float(config.extra.get("gpu_memory_fraction", MEMORY_FRACTION))
     return Need(
         weights_bytes // machines,

@@ -9,6 +9,8 @@ from helpers.engines.lease import Ticket
 from helpers.engines.memory import HostMemory, Need, estimate, host_memory, promised_bytes, require_fit
 from helpers.engines.plan import ServeConfig
 from helpers.errors import MissingError
+from helpers.nano.engine import load_engine
+from helpers.nano.kv_cache import bytes_per_token
 
 SPARK = HostMemory(total_bytes=128 * 10**9, available_bytes=118 * 10**9)
 
@@ -67,6 +69,15 @@ def test_weights_that_are_too_large_name_a_lighter_quantization() -> None:
         check(config(model="llama-3.3-70b", precision="bf16"))
     assert caught.value.next_command == "precision='nvfp4', or a smaller model"
     check(config(model="llama-3.3-70b", precision="nvfp4", max_num_seqs=4))
+
+
+@pytest.mark.parametrize("sequences", [1, 4, 16, 64])
+def test_nano_takes_a_cache_of_bounded_size(sequences: int) -> None:
+    asked = config("nano", "course", "f32", max_model_len=4096, max_num_seqs=sequences, extra={})
+    cache = load_engine("course", max_model_len=4096, max_num_seqs=sequences).scheduler.blocks
+    bytes_each = bytes_per_token(load_engine("course").model.config, "f32")
+    need = estimate(asked, SPARK, on_gpu=False)
+    assert need.kv_bytes == pytest.approx(cache.blocks * cache.block_size * bytes_each, rel=0.001)
 
 
 def test_two_machines_share_weights_and_cache() -> None:
