@@ -44,6 +44,7 @@ MORE = (
         "simulate", "the points of bench on a Spark, an H100 or an H200, from a cost model", "./course simulate --json"
     ),
     Command("plan", "the exact commands that start an engine; starts nothing", "./course plan vllm --model qwen3-8b"),
+    Command("judge", "judge a deployment on a brief of the capstone", "./course judge chat --deployment mine.toml"),
     Command("report", "merge and compare the bundles of several runs", "./course report runs/a runs/b"),
     Command(
         "grade",
