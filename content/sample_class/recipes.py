@@ -218,7 +218,6 @@ CLASS = (
         "Three exercises, and evidence of a report that was never measured.",
         solved=FIRST_SEVEN[:3],
         cells={"first-run": FORGED.strip()},
-        form="submitted",
         outcome="error",
         points=(3, 3),
     ),

@@ -16,6 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Build, or say what a build would change."""
     from helpers.config import ROOT
     from helpers.course.build import build, differences
+    from helpers.grade.sample import build_sample, sample_differences
 
     if arguments.docs:
         from helpers.course.documentation import build_documentation
@@ -23,14 +24,15 @@ def run(arguments: argparse.Namespace) -> int:
         print(build_documentation().relative_to(ROOT))
         return 0
     if arguments.check:
-        lines = differences()
+        lines = differences() + sample_differences()
         if lines:
             raise CheckFailed(
                 "\n".join(lines), "what they are made from changed, or they were edited by hand", "./course build"
             )
         print("Every built file is what its source makes.")
         return 0
-    changed = build()
+    # The sample class is made of the labs, so it comes after them.
+    changed = build() + build_sample()
     for path in changed:
         print(path.relative_to(ROOT))
     print(f"{len(changed)} files changed.")

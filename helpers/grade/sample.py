@@ -20,9 +20,10 @@ from helpers.course.catalogue import Entry, find_task
 from helpers.course.files import write_text
 
 FOLDER = "docs/teaching/sample-class"
+RECIPES = "content/sample_class/recipes.py"
 ZIP_DATE = (2026, 11, 1, 12, 0, 0)
 
-Form = Literal["folder", "zip", "flat", "submitted"]
+Form = Literal["folder", "zip", "flat"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Recipe:
 
 def read_recipes(root: Path = ROOT) -> tuple[Entry, Sequence[Recipe]]:
     """The task of the sample class and what its learners did."""
-    path = root / "content" / "sample_class" / "recipes.py"
+    path = root / RECIPES
     spec = importlib.util.spec_from_file_location("course_sample_class", path)
     assert spec is not None
     assert spec.loader is not None
@@ -68,7 +69,9 @@ def read_recipes(root: Path = ROOT) -> tuple[Entry, Sequence[Recipe]]:
 
 
 def sample_files(root: Path = ROOT) -> dict[Path, bytes]:
-    """Every file of the sample class with its content."""
+    """Every file of the sample class with its content; none where there are no recipes."""
+    if not (root / RECIPES).exists():
+        return {}
     entry, recipes = read_recipes(root)
     return dict(_file(entry, recipe) for recipe in recipes)
 
@@ -134,8 +137,6 @@ def _file(entry: Entry, recipe: Recipe) -> tuple[Path, bytes]:
         return folder / f"{recipe.learner}.zip", buffer.getvalue()
     if recipe.form == "flat":
         return folder / f"{recipe.learner}__{name}", text
-    if recipe.form == "submitted":
-        return folder / "submitted" / recipe.learner / entry.stem / name, text
     return folder / recipe.learner / name, text
 
 

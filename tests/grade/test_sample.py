@@ -23,9 +23,13 @@ def test_it_is_small_and_in_every_form_that_is_found() -> None:
     files = sample_files()
     assert len(files) == len(CLASS) >= 12
     assert sum(map(len, files.values())) < 600_000
-    assert {recipe.form for recipe in CLASS} == {"folder", "zip", "flat", "submitted"}
+    assert {recipe.form for recipe in CLASS} == {"folder", "zip", "flat"}
     (archive,) = [path for path in files if path.suffix == ".zip"]
     assert zipfile.ZipFile(archive).namelist() == [f"{ENTRY.stem}.ipynb"]
+
+
+def test_where_there_are_no_recipes_there_is_no_class(tmp_path: Path) -> None:
+    assert sample_files(tmp_path) == {}
 
 
 def test_a_build_writes_what_differs_and_removes_what_has_no_recipe(
