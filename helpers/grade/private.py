@@ -142,15 +142,14 @@ def read_draws(entry: Entry) -> Mapping[str, Draw]:
 
 
 def _candidates(exercise: Exercise, draw: Draw, rng: random.Random) -> list[Case]:
-    """Drawn inputs, each once and none of them visible; fewer than CANDIDATES where there are not so many."""
-    seen = [dict(case.inputs) for case in exercise.cases]
-    found: list[Case] = []
+    """Drawn inputs, each once and none of them visible, then the visible ones, for mistakes that show nowhere else."""
+    visible = [dict(case.inputs) for case in exercise.cases]
+    found: list[dict[str, Any]] = []
     for _ in range(CANDIDATES):
         inputs = dict(draw(rng))
-        if inputs not in seen:
-            seen.append(inputs)
-            found.append(Case(f"private {len(found) + 1}", inputs, None))
-    return found
+        if inputs not in visible and inputs not in found:
+            found.append(inputs)
+    return [Case(f"{number}", inputs, None) for number, inputs in enumerate([*found, *visible])]
 
 
 def _kept(
@@ -159,7 +158,11 @@ def _kept(
     right: Sequence[Outcome],
     wrong: Sequence[tuple[WrongAnswer, Sequence[Outcome]]],
 ) -> tuple[Case, ...]:
-    """The candidates that tell the planted mistakes from the solution, in the order drawn, with their answers."""
+    """The candidates that tell the planted mistakes from the solution, in the order drawn, with their answers.
+
+    The last ones are the visible cases: of them only what tells a mistake that no drawn input tells.
+    """
+    drawn = len(candidates) - len(exercise.cases)
     failed = next((outcome for outcome in right if outcome.error), None)
     if failed is not None:
         raise CheckFailed(f"{exercise.id}: the solution raised {failed.error} on {failed.case}: {failed.message}")
@@ -174,14 +177,15 @@ def _kept(
     for name, indices in telling.items():
         if not indices:
             raise CheckFailed(
-                f"{exercise.id}: none of {len(candidates)} drawn inputs tells the planted mistake {name}",
+                f"{exercise.id}: none of {drawn} drawn inputs tells the planted mistake {name}",
                 "the draw in private.py never makes an input on which it matters",
             )
     chosen: set[int] = set()
-    for indices in sorted(telling.values(), key=len):
+    for every in sorted(telling.values(), key=len):
+        indices = [index for index in every if index < drawn] or every[:1]
         wanted = TIMES_CAUGHT - len(chosen.intersection(indices))
         chosen.update([index for index in indices if index not in chosen][: max(0, wanted)])
-    spare = (index for index in range(len(candidates)) if index not in chosen)
+    spare = (index for index in range(drawn) if index not in chosen)
     chosen.update(index for index, _ in zip(spare, range(KEPT - len(chosen)), strict=False))
     return tuple(
         Case(f"private {number}", candidates[index].inputs, right[index].value)

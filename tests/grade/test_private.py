@@ -20,6 +20,9 @@ from helpers.grade import private
 from helpers.grade.private import draw_cases, load_cases, read_draws, write_cases
 
 TASKS = [entry for entry in find_tasks() if entry.task.exercises]
+ONLY_ANSWER = ("ex12-still-builds",)
+"""Exercises with a mistake that shows on one input alone, which is visible."""
+
 DOUBLE = Exercise("ex1-double", "double", "double", "think", (Case("two", {"x": 2}, 4),))
 
 
@@ -36,7 +39,8 @@ def test_every_exercise_has_private_cases_that_are_not_visible(
     for exercise in entry.task.exercises:
         assert len(cases[exercise.id]) >= 5, exercise.id
         visible = [case.inputs for case in exercise.cases]
-        assert not [case for case in cases[exercise.id] if case.inputs in visible], exercise.id
+        seen = [case for case in cases[exercise.id] if case.inputs in visible]
+        assert len(seen) <= (1 if exercise.id in ONLY_ANSWER else 0), exercise.id
 
 
 def test_solutions_hold_and_stubs_and_planted_answers_do_not(
@@ -99,9 +103,18 @@ def test_cases_that_tell_a_mistake_are_kept_before_others(monkeypatch: pytest.Mo
     monkeypatch.setattr(private, "KEPT", 3)
     squares = SimpleNamespace(name="squares")
     kept = private._kept(
-        DOUBLE, candidates([0, 2, 0, 5, 7]), answers([0, 4, 0, 10, 14]), [(squares, answers([0, 4, 0, 25, 49]))]
+        DOUBLE,
+        candidates([0, 2, 0, 5, 7, 2]),
+        answers([0, 4, 0, 10, 14, 4]),
+        [(squares, answers([0, 4, 0, 25, 49, 4]))],
     )
     assert [(case.inputs["x"], case.expected) for case in kept] == [(0, 0), (5, 10), (7, 14)]
+
+
+def test_a_visible_case_is_kept_only_where_no_drawn_one_tells_a_mistake() -> None:
+    triples = SimpleNamespace(name="triples")
+    kept = private._kept(DOUBLE, candidates([0, 2]), answers([0, 4]), [(triples, answers([0, 6]))])
+    assert [case.inputs["x"] for case in kept] == [0, 2]
 
 
 def test_a_mistake_that_no_draw_tells_and_a_solution_that_raises_are_errors() -> None:
@@ -114,4 +127,5 @@ def test_a_mistake_that_no_draw_tells_and_a_solution_that_raises_are_errors() ->
 
 def test_visible_and_repeated_inputs_are_not_drawn() -> None:
     found = private._candidates(DOUBLE, lambda rng: {"x": rng.randint(1, 4)}, random.Random(0))
-    assert sorted(case.inputs["x"] for case in found) == [1, 3, 4]
+    assert sorted(case.inputs["x"] for case in found[:-1]) == [1, 3, 4]
+    assert found[-1].inputs == {"x": 2}
