@@ -76,6 +76,7 @@ PUBLIC = {
     "NotIdentifiable": "helpers.bench.cause",
     "Objective": "helpers.bench.metrics",
     "older_stars": "helpers.bench.published",
+    "plan_capacity": "helpers.simulate.planner",
     "plot_blocks": "helpers.bench.plots_blocks",
     "plot_timeline": "helpers.bench.plots_timeline",
     "plot_waste": "helpers.bench.plots_blocks",

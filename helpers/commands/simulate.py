@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "action",
         nargs="?",
         choices=ACTIONS,
-        help="calibrate: measure an engine on this CPU; capacity: users at an objective on one Spark, two, and an H200; "
+        help="calibrate: measure an engine on this CPU; capacity: users at an objective on a Spark, two, and an H200; "
         "residuals: every published figure beside what the model says",
     )
     parser.add_argument("--device", default="gb10", help="gb10, h100, h200 or cpu: this one, measured (default: gb10)")
@@ -47,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="keep the runs as a bundle in this new folder")
     parser.add_argument("--ttft", type=float, default=2.0, metavar="S", help="capacity: bound on TTFT (default: 2 s)")
     parser.add_argument("--tpot", type=float, default=0.1, metavar="S", help="capacity: bound on TPOT (default: 0.1 s)")
+    parser.add_argument(
+        "--think", type=float, default=10.0, metavar="S", help="capacity: between questions (default: 10)"
+    )
     parser.add_argument("--prices", type=Path, metavar="FILE", help="capacity: your own prices.toml")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
@@ -118,7 +121,7 @@ def _print(runs: "Sequence[Run]", out: Path | None) -> None:
 
     target = runs[0].target
     print(f"{target.name}, {target.backend}: SIMULATED, nothing was measured; latencies in ms")
-    console = Console(highlight=False, width=max(Console().width, 100))
+    console = Console(highlight=False, width=max(Console().width, 120))
     console.print(runs_table(runs))
     console.print(intervals_table(runs))
     for line in remarks(runs):
@@ -154,6 +157,7 @@ def _capacity(arguments: argparse.Namespace) -> dict[str, Any]:
         engine=arguments.engine,
         input_tokens=arguments.input_tokens,
         output_tokens=arguments.output_tokens,
+        think_s=arguments.think,
         prices=arguments.prices,
     )
     if not arguments.json:
@@ -167,10 +171,10 @@ def _print_capacity(plan: "CapacityPlan") -> None:
 
     from helpers.simulate.planner import COLUMNS
 
-    print(f"{plan.title}: SIMULATED, in brackets the 80 % interval")
+    print(f"{plan.title}: SIMULATED, with the 80 % interval of the users")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for index, column in enumerate(COLUMNS):
-        table.add_column(column, justify="right" if index else "left", no_wrap=index == 0)
+        table.add_column(column, justify="right" if index else "left", no_wrap=index < 3)
     for row in plan.rows():
         table.add_row(*row)
     Console(highlight=False, width=max(Console().width, 100)).print(table)

@@ -26,10 +26,9 @@ def extrapolations(system: System, *, batch: int, longest: int, speculating: boo
     precisions = {figure.precision for figure in rows}
     if system.quantization not in precisions:
         marks.append(f"no published Spark figure in {system.quantization}, only in {', '.join(sorted(precisions))}")
-    of_engine = [figure.batch for figure in rows if figure.engine == system.engine] or [f.batch for f in rows]
-    if system.parallel == 1 and batch > max(of_engine):
-        whose = f" of {system.engine}" if system.engine in engines else ""
-        marks.append(f"batch {batch}: the published figures{whose} end at {max(of_engine)}")
+    largest = max(figure.batch for figure in rows)
+    if system.parallel == 1 and batch > largest:
+        marks.append(f"batch {batch}: the published figures end at {largest}")
     reached = max(figure.decode_context_tokens or figure.input_tokens or ASSUMED_CONTEXT for figure in rows)
     if longest > reached:
         marks.append(f"{longest:,} tokens of context: the published figures end at {reached:,}")

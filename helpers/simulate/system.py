@@ -70,7 +70,7 @@ class System:
         if whole > left:
             raise MissingError(
                 f"{longest:,} tokens of {model.id} take {bytes_text(whole - left)} more than the memory that is left",
-                f"one sequence needs {bytes_text(whole)}; {bytes_text(max(left, 0))} of {self.name} are left beside the weights",
+                f"a sequence needs {bytes_text(whole)}; beside the weights {bytes_text(max(left, 0))} are left",
                 "shorten the prompt or the answer, or take a smaller quantization",
             )
         fixed = whole - a_token * longest  # windows and recurrent state: the same for every sequence

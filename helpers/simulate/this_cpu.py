@@ -115,7 +115,8 @@ def measure_profile(engine: str, *, keep: bool = True, progress: Callable[[str],
                     server,
                     unique_prompts(input_tokens, output_tokens, seed=streams),
                     ClosedLoop(streams),
-                    max(6, 2 * streams),
+                    max(4, streams),
+                    warmup=2,
                 )
                 equations += _equations(run, model, engine, limits.bandwidth_bytes_per_s, limits.matrix_flops_per_s)
     found = _solve(equations)
