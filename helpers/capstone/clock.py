@@ -17,7 +17,7 @@ from helpers.engines.adapter import complete
 from helpers.engines.plan import ServeConfig
 from helpers.engines.starting import start
 
-MEASURED_REQUESTS = 5
+MEASURED_REQUESTS = 3
 """One after another; their median counts, so that one disturbed request does not."""
 
 

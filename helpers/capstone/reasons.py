@@ -21,6 +21,9 @@ LOW_REUSE = 0.7
 WASTED_CONTEXT = 3.0
 """Reserved places by those that a request can fill, from which on the context is called too large."""
 
+RESERVING = ("llama.cpp", "nano", "ollama")
+"""Engines that take the memory of every sequence at full length when they start."""
+
 OFF_BY = 1.5
 """A prediction that is off by more is named."""
 
@@ -80,7 +83,8 @@ def _slots(judgement: Judgement) -> str:
 def _prefix(judgement: Judgement) -> str:
     could = judgement.brief.load.shareable
     reused = _reused(judgement)
-    if could == 0 or reused is None or reused >= LOW_REUSE * could:
+    # A simulated run is told what is reused.
+    if could == 0 or reused is None or reused >= LOW_REUSE * could or judgement.origin == "simulated":
         return ""
     seen = f"{reused:.0%} of the prompt tokens came from the cache, {could:.0%} could have"
     if not judgement.deployment.prefix_caching:
@@ -165,7 +169,8 @@ CAUSES: tuple[Callable[[Judgement], str], ...] = (
 def _context(judgement: Judgement) -> str:
     load = judgement.brief.load
     longest = load.preamble_tokens + load.own_tokens + load.output_tokens
-    if load.texts or not judgement.max_model_len or judgement.max_model_len < WASTED_CONTEXT * longest:
+    reserves = judgement.deployment.engine in RESERVING
+    if not reserves or load.texts or judgement.max_model_len < WASTED_CONTEXT * longest:
         return ""
     return (
         f"context too large: {judgement.max_model_len} tokens are reserved for each of {judgement.max_num_seqs} "
