@@ -116,10 +116,20 @@ class AcceptanceView(Panel):
             description="Draft",
         )
         count = ipywidgets.IntSlider(
-            self._options["draft_tokens"], min=1, max=MOST_DRAFT_TOKENS, description="Proposed", continuous_update=False
+            self._options["draft_tokens"],
+            min=1,
+            max=MOST_DRAFT_TOKENS,
+            description="Proposed",
+            continuous_update=False,
         )
         heat = ipywidgets.FloatSlider(
-            self._options["temperature"], min=0, max=1.5, step=0.1, description="Temperature", continuous_update=False
+            self._options["temperature"],
+            min=0,
+            max=1.5,
+            step=0.1,
+            description="Temperature",
+            continuous_update=False,
+            style={"description_width": "initial"},
         )
         run = ipywidgets.Button(description="Ask", icon="play", button_style="primary")
         play = ipywidgets.Play(interval=PLAY_MS, min=1, max=len(self.spoken.passes), value=len(self.spoken.passes))

@@ -126,7 +126,7 @@ class SideBySide(Panel):
 
         def start(_: object) -> None:
             if prompt.value.strip() and not ask.disabled:
-                ask.disabled, stop.disabled = True, False
+                ask.disabled, stop.disabled, verdict.value = True, False, ""
                 background.start(answer())
 
         ask.on_click(start)

@@ -97,13 +97,14 @@ class LiveBenchmark(Panel):
             raise
         finally:
             self._state = "stopped" if self._stopped.is_set() else "done"
+            self.title = self.title.replace("Measuring", "Measured")
             self._refresh()
         if not attended:
             self._ipython_display_()
         # Once, at the end: JupyterLab's plotly draws a figure and does not draw it again.
-        records = self.progress.records if self.progress is not None else ()
-        figure = draw_run(records, self.title.replace("Measuring", "Measured"), self.source)
-        emit({FIGURE: figure.to_plotly_json(), "text/plain": figure.layout.meta["alt"]})
+        if self.progress is not None and any(record.ok for record in self.progress.records):
+            figure = draw_run(self.progress.records, self.title, self.source)
+            emit({FIGURE: figure.to_plotly_json(), "text/plain": figure.layout.meta["alt"]})
         return run
 
     def html(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from helpers.bench.plots_blocks import COLUMNS, filled_blocks, find_owners, kept_blocks
 from helpers.bench.plots_timeline import DECODE, PADDING, PREEMPTED, PREFILL, VERIFY, WAITING, Bar, Kind, read_bars
-from helpers.bench.theme import INK, colour
+from helpers.bench.theme import colour
 from helpers.bench.trace import Steps, number_requests, read_steps
 from helpers.errors import UsageError
 from helpers.ui.panels import markup
@@ -22,6 +22,7 @@ SHARED = "#4b4f57"
 SIGNS = {PREFILL: "P", DECODE: "", VERIFY: "+", PREEMPTED: "!", PADDING: "x", WAITING: "·"}
 """What a bar says besides its colour; a prefill also says how many tokens, where there is room."""
 
+CAPTION = "text-align:left;white-space:nowrap"
 TABLE = "border-collapse:collapse;border:0"
 CELL = f"padding:0;height:17px;text-align:center;font-size:10px;line-height:17px;border:1px solid {markup.LINE}"
 
@@ -119,7 +120,7 @@ class StepExplorer(Panel):
         chosen = sorted(list(dict.fromkeys([*now, *busy]))[:MOST_ROWS], key=self._order.__getitem__)
         rows = [self._row(name, [bar for bar in seen if bar.request == name], first, last) for name in chosen]
         hidden = len({bar.request for bar in seen}) - len(chosen)
-        more = f"; {hidden} more requests wait or are left out" if hidden else ""
+        more = f"; not shown: {hidden} that wait, or for which there is no room" if hidden else ""
         marks = [
             f'<td style="padding:0;border:0;min-width:13px;font-size:10px">{self._mark(i)}</td>'
             for i in range(first, last + 1)
@@ -127,7 +128,7 @@ class StepExplorer(Panel):
         span = f"{self._steps[first]['number']} to {self._steps[last]['number']}"
         caption = f"Who ran in steps {span}; the frame is step {self.number}{more}"
         return (
-            f'<table style="{TABLE}"><caption style="text-align:left">{caption}</caption><tbody>'
+            f'<table style="{TABLE}"><caption style="{CAPTION}">{caption}</caption><tbody>'
             f'<tr><th scope="row" style="padding:0 6px 0 0;border:0;font-weight:normal;text-align:right">step</th>'
             f"{''.join(marks)}</tr>{''.join(rows)}</tbody></table>"
         )
@@ -163,7 +164,9 @@ class StepExplorer(Panel):
         sign = SIGNS[bar.kind]
         if bar.kind is PREFILL and after - begin > 1:
             sign = str(tokens)
-        frame = f";outline:2px solid {INK};outline-offset:-1px" if begin == self._at and after == begin + 1 else ""
+        frame = (
+            f";outline:2px solid currentColor;outline-offset:-1px" if begin == self._at and after == begin + 1 else ""
+        )
         numbers = self._steps[begin]["number"], self._steps[after - 1]["number"]
         span = f"step {numbers[0]}" if after == begin + 1 else f"steps {numbers[0]} to {numbers[1]}"
         said = f"{span}: {bar.kind.name}" + (f", {tokens:,} tokens" if tokens else "")
@@ -185,7 +188,7 @@ class StepExplorer(Panel):
         signs = "a number is the request that owns the block, ×n says shared by n, k kept"
         caption = f"KV cache in step {step['number']}: {signs}{beyond}"
         return (
-            f'<table style="{TABLE}"><caption style="text-align:left">{caption}</caption>'
+            f'<table style="{TABLE}"><caption style="{CAPTION}">{caption}</caption>'
             f"<tbody>{''.join(rows)}</tbody></table>"
         )
 

@@ -38,7 +38,7 @@ def test_unattended_it_measures_and_shows_what_came_out(mock: MockServer, shown:
     assert len(run.records) == 12
     words, figure = shown
     assert set(words) == {"text/html", "text/plain"}
-    assert "Measuring: twelve" in words["text/plain"]
+    assert "Measured: twelve" in words["text/plain"]
     assert "12 of 12" in words["text/plain"]
     assert "TTFT of 12 requests" in figure["text/plain"]
     assert live.FIGURE in figure

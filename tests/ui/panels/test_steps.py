@@ -42,7 +42,7 @@ def test_rows_and_steps_are_bounded() -> None:
     assert len(timeline) == MOST_ROWS
     for row in timeline:
         assert sum(map(int, re.findall(r'colspan="(\d+)"', row))) == SHOWN_STEPS
-    assert "24 more requests wait or are left out" in explorer.html()
+    assert "not shown: 24 that wait" in explorer.html()
 
 
 def test_what_preemption_and_padding_cost_is_in_words_and_signs() -> None:
