@@ -75,7 +75,7 @@ class Load:
 IN_PROCESS, OVER_HTTP, LLAMA_CPP = "nano", "nano over HTTP", "llama.cpp"
 CONTINUOUS, STATIC, TRANSFORMERS = "nano continuous", "nano static", "transformers"
 EQUAL = Load("16 streams", 160, 16, (IN_PROCESS, OVER_HTTP, LLAMA_CPP))
-MIXED = Load("mixed lengths", 256, 96, (CONTINUOUS, STATIC, TRANSFORMERS))
+MIXED = Load("mixed lengths", 256, 160, (CONTINUOUS, STATIC, TRANSFORMERS))
 """Many batches: a single one would leave nothing to join, and the last answers of all run alone in either way."""
 ARRIVING = Load("Poisson arrivals", 128, 64, (CONTINUOUS, STATIC))
 SHARED = Load("shared prefix", 100, 100, (CONTINUOUS,))

@@ -11,6 +11,7 @@ written at once, in one write for each stream. A client that leaves gives its bl
 
 import argparse
 import asyncio
+import ctypes
 import gc
 import signal
 import sys
@@ -87,6 +88,13 @@ def build_engine(options: argparse.Namespace) -> Engine:
     )
 
 
+def return_freed_memory() -> None:
+    """Give back what loading has freed: glibc keeps it, which is half of the 1.2 GB of the heavy variant (measured)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # elsewhere there is no such function, and no need
+    if trim is not None:
+        trim(0)
+
+
 async def serve(options: argparse.Namespace, build: Builder, name: str) -> None:
     """Load the model, then listen until SIGTERM or SIGINT; see `run_server`.
 
@@ -107,6 +115,7 @@ async def serve(options: argparse.Namespace, build: Builder, name: str) -> None:
     )
     sys.stdout.flush()
     gc.freeze()
+    return_freed_memory()
     sys.setswitchinterval(SWITCH_S)
     stop = asyncio.ensure_future(told_to_stop.wait())
     try:
