@@ -4,11 +4,13 @@ import argparse
 import json
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from helpers.grade.grading import Graded, Progress
+    from helpers.grade.limits import UnitLimits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the class; learners' own seeds follow from it")
     parser.add_argument(
         "--rerun", type=int, default=10, metavar="PERCENT", help="of handed-in bundles whose notebook is run here too"
+    )
+    parser.add_argument(
+        "--limit", action="append", default=[], metavar="NAME=NUMBER", help="such as cell_s=60; see docs/teaching"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -47,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         scheduler=arguments.scheduler,
         seed=arguments.seed,
         rerun_percent=arguments.rerun,
+        limits=read_limits(arguments.limit),
     )
     graded = grade(arguments.submissions, arguments.out, options, show_progress)
     if arguments.json:
@@ -56,6 +62,28 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         show_graded(graded)
     return 0
+
+
+def read_limits(given: Sequence[str]) -> "UnitLimits":
+    """The limits of a unit, some of them changed.
+
+    Raises:
+        UsageError: there is no limit of that name, or it is no number above zero.
+    """
+    from helpers.errors import UsageError
+    from helpers.grade.limits import UnitLimits
+
+    known = UnitLimits().to_json()
+    changed = {}
+    for limit in given:
+        name, _, number = limit.partition("=")
+        try:
+            changed[name] = type(known[name])(number)
+        except (KeyError, ValueError) as error:
+            raise UsageError(f"{limit!r} is no limit", f"limits are {', '.join(known)}", "--limit cell_s=60") from error
+        if not changed[name] > 0:
+            raise UsageError(f"{limit!r}: a limit is above zero")
+    return UnitLimits(**{**known, **changed})
 
 
 def show_progress(progress: "Progress") -> None:

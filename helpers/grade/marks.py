@@ -101,7 +101,7 @@ def _weighed(out: Path, result: Result, item: Item, rubric: Rubric) -> Item:
     weighed = replace(item, points=share * most, max_points=most)
     for band in rubric.bands:
         if band.milestone == item.id and item.state == "reached":
-            weighed = _banded(weighed, band, _numbers(out, result, item).get(band.number))
+            weighed = _banded(weighed, band, _number(_numbers(out, result, item), band.number))
     return weighed
 
 
@@ -113,8 +113,21 @@ def _banded(item: Item, band: Band, value: Any) -> Item:
     return replace(item, points=share * item.max_points, message=f"{item.message} {note}".strip())
 
 
+def _number(numbers: Any, path: str) -> Any:
+    """What a path like `gain.0` names in the judge's numbers; None if nothing."""
+    for step in path.split("."):
+        if isinstance(numbers, Mapping):
+            numbers = numbers.get(step)
+        elif isinstance(numbers, list | tuple) and step.isdigit() and int(step) < len(numbers):
+            numbers = numbers[int(step)]
+        else:
+            return None
+    return numbers
+
+
 def _numbers(out: Path, result: Result, item: Item) -> Mapping[str, Any]:
-    """The judge's numbers, by judging the kept evidence again: it is a pure function of the unit's folder."""
+    """The judge's numbers, by judging the kept evidence again: only of a milestone that was reached, so that the
+    evidence has been read within the unit's limits before."""
     entry = next(entry for entry in find_tasks() if entry.stem == result.task)
     folder = unit_folder(out, result.learner, result.task)
     evidence = folder / item.evidence
