@@ -108,6 +108,7 @@ class OpenWebUI:
                 "is_active": True,
             }
             self.ask("POST", "/api/v1/models/create", form)
+            self.list_models()  # a chat finds only what was there when the models were last listed
         return PRESET
 
     def chat(self, model: str, question: str) -> str:

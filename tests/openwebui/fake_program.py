@@ -8,6 +8,8 @@ from typing import Any
 
 USERS: dict[str, str] = {}
 PRESETS: dict[str, dict[str, Any]] = {}
+LISTED: set[str] = set()
+"""As in the real one, a chat finds only what was there when the models were last listed."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -15,6 +17,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/health":
             self.answer({"status": True})
         elif self.path == "/api/models" and self.signed_in():
+            LISTED.update(PRESETS)
             self.answer({"data": [{"id": name} for name in ("course", *PRESETS)]})
         else:
             self.answer({"detail": "Not authenticated"}, 401)
@@ -29,7 +32,7 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/api/v1/models/create" and self.signed_in() and fields["id"] not in PRESETS:
             PRESETS[fields["id"]] = fields
             self.answer(fields)
-        elif self.path == "/api/chat/completions" and self.signed_in():
+        elif self.path == "/api/chat/completions" and self.signed_in() and fields["model"] in LISTED:
             system = PRESETS[fields["model"]]["params"]["system"]
             base = os.environ["OPENAI_API_BASE_URL"]
             self.answer({"choices": [{"message": {"content": f"{system} Asked through {base}."}}]})
