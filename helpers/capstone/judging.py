@@ -122,7 +122,7 @@ class _Judging:
     def play(self) -> None:
         brief, serving = self._brief, self._serving
         self._told("asking the fixed tasks")
-        self.answers = ask_all(serving, brief.quality, brief.timeout_s)
+        self.answers = ask_all(serving, brief.quality)
         target = find_target(serving)
         tokens = find_tokens(Endpoint.parse(target.url), target.model, target.api_key)
         count = brief.load.count(self._quick)
