@@ -120,7 +120,7 @@ def piece_load(architecture: Architecture, start: int, tokens: int, *, logits: i
     full = max(0, end - max(start, window))  # new positions that see a whole window
     rising = tokens - full
     window_scores = full * window + rising * start + rising * (rising + 1) / 2 if window else 0.0
-    return Load(1, tokens, logits, end, min(end, window + tokens) if window else 0, scores, window_scores)
+    return Load(1, tokens, logits, end, min(end, window + tokens - 1) if window else 0, scores, window_scores)
 
 
 def decode_load(sequences: int, context: float, window: int) -> Load:

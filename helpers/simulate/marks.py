@@ -6,6 +6,9 @@ from helpers.simulate.system import System
 
 SPARK = "gb10"
 
+SMALLEST_PARAMETERS = 7e9
+"""Of the models with published figures; in much smaller ones the launches decide, which those hardly show."""
+
 
 def extrapolations(system: System, *, batch: int, longest: int, speculating: bool) -> tuple[str, ...]:
     """Why this point is not covered by a figure that the parameters were fitted on; empty if it is.
@@ -36,6 +39,8 @@ def extrapolations(system: System, *, batch: int, longest: int, speculating: boo
         marks.append(f"{system.parallel} devices: published are three figures of two Sparks, one stream each")
     if system.eager and batch > 1:
         marks.append("eager mode: published are two figures, one stream each")
+    if system.architecture.parameters < SMALLEST_PARAMETERS / 2:
+        marks.append(f"the published models have {SMALLEST_PARAMETERS / 1e9:g} B parameters and more")
     if system.architecture.state_values:
         marks.append("layers with recurrent state: published is one figure, in eager mode")
     if speculating:

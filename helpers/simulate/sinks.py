@@ -166,7 +166,7 @@ class Figures:
 class Histogram:
     """Positive values in logarithmic bins, 4,096 of them from 0.1 microseconds to 28 hours: each 0.7 % wide."""
 
-    LOW_S, HIGH_S, BINS, BUFFER = 1e-7, 1e5, 4096, 4096
+    LOW_S, HIGH_S, BINS, BUFFER = 1e-7, 1e5, 4096, 512
 
     def __init__(self) -> None:
         self._counts = np.zeros(self.BINS, dtype=np.int64)
