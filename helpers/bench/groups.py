@@ -21,8 +21,9 @@ class Group:
 
 
 def variant_name(run: Run) -> str:
-    """Engine and precision: what differs inside a group."""
-    return " ".join(filter(None, (run.target.engine, run.target.precision)))
+    """Engine and precision: what differs inside a group; a simulated run says so wherever it is named."""
+    simulated = "(simulated)" if run.origin == "simulated" else ""
+    return " ".join(filter(None, (run.target.engine, run.target.precision, simulated)))
 
 
 def lengths_text(run: Run) -> str:

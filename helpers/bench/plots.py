@@ -2,7 +2,8 @@
 
 A point is the dictionary of the command contract (`./course bench --json`, "points"): concurrency, distributions
 {mean, p50, p90, p99} in seconds, rates in tokens a second. A series is a name and its points. Points that were
-marked invalid are drawn hollow.
+marked invalid are drawn hollow. Simulated points (`./course simulate --json`) carry intervals, drawn as bars, on a
+dashed line; those that extrapolate are hollow with a dot.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,8 +40,10 @@ def load_curves(series: Series, title: str = "Throughput and time to first token
         p90 = [point["ttft_s"]["p90"] * 1000 for point in points]
         rates += rate
         latencies += p50 + p90
-        figure.add_trace(_line(name, index, x, rate, points, "%{y:,.0f} tokens/s"), row=1, col=1)
-        latency = _line(name, index, x, p50, points, "p50 %{y:,.1f} ms").update(showlegend=False)
+        curve = _line(name, index, x, rate, points, "%{y:,.0f} tokens/s", interval="output_tokens_per_s")
+        figure.add_trace(curve, row=1, col=1)
+        latency = _line(name, index, x, p50, points, "p50 %{y:,.1f} ms", interval="ttft_s.p50", scale=1000)
+        latency.update(showlegend=False)
         figure.add_trace(latency, row=2, col=1)
         dotted = {"color": colour(index), "width": 1, "dash": "dot"}
         hover = f"{name}, concurrency %{{x}}: p90 %{{y:,.1f}} ms<extra></extra>"
@@ -74,7 +77,8 @@ def latency_throughput(series: Series, title: str = "What each user waits for wh
         x = [point["output_tokens_per_s"] for point in points]
         y = [point["tpot_s"]["p50"] * 1000 for point in points]
         waits += y
-        trace = _line(name, index, x, y, points, "%{y:,.2f} ms a token at %{x:,.0f} tokens/s")
+        hover = "%{y:,.2f} ms a token at %{x:,.0f} tokens/s"
+        trace = _line(name, index, x, y, points, hover, interval="tpot_s.p50", scale=1000)
         trace.update(mode="lines+markers+text", text=[f"{p['concurrency']:g}" for p in points])
         trace.update(textposition="top center", textfont={"size": 11})
         figure.add_trace(trace)
@@ -165,7 +169,8 @@ def length_sweep(series: Series, title: str = "What a longer prompt costs") -> g
             x = [point["input_tokens"] for point in points]
             y = [point[key]["p50"] * 1000 for point in points]
             highest = max(highest, *y)
-            trace = _line(name, index, x, y, points, "%{y:,.2f} ms at %{x:,} prompt tokens")
+            hover = "%{y:,.2f} ms at %{x:,} prompt tokens"
+            trace = _line(name, index, x, y, points, hover, interval=f"{key}.p50", scale=1000)
             trace.update(showlegend=row == 1)
             figure.add_trace(trace, row=row, col=1)
             labels.append(EndLabel(x[-1], y[-1], name, colour(index)))
@@ -177,20 +182,47 @@ def length_sweep(series: Series, title: str = "What a longer prompt costs") -> g
 
 
 def _line(
-    name: str, index: int, x: Sequence[float], y: Sequence[float], points: Sequence[Point], hover: str
+    name: str,
+    index: int,
+    x: Sequence[float],
+    y: Sequence[float],
+    points: Sequence[Point],
+    hover: str,
+    *,
+    interval: str,
+    scale: float = 1.0,
 ) -> go.Scatter:
-    hollow = [symbol(index) if point.get("valid", True) else f"{symbol(index)}-open" for point in points]
+    """One series; `interval` names the one that simulated points have of y / scale."""
     loads = [point.get("concurrency") for point in points]
-    return go.Scatter(
+    simulated = any(point.get("origin") == "simulated" for point in points)
+    trace = go.Scatter(
         x=x,
         y=y,
         name=name,
         mode="lines+markers",
         customdata=loads,
-        line={"color": colour(index), "width": 2},
-        marker={"color": colour(index), "size": 8, "symbol": hollow},
+        line={"color": colour(index), "width": 2, "dash": "dash" if simulated else "solid"},
+        marker={"color": colour(index), "size": 8, "symbol": [_marker(index, point) for point in points]},
         hovertemplate=f"{name}, concurrency %{{customdata}}: {hover}<extra></extra>",
     )
+    known = [point.get("intervals", {}).get(interval) for point in points]
+    if any(known):
+        ends = [pair or (value / scale, value / scale) for pair, value in zip(known, y, strict=True)]
+        trace.error_y = {
+            "type": "data",
+            "symmetric": False,
+            "array": [high * scale - value for (_, high), value in zip(ends, y, strict=True)],
+            "arrayminus": [value - low * scale for (low, _), value in zip(ends, y, strict=True)],
+            "color": colour(index),
+            "thickness": 1,
+        }
+    return trace
+
+
+def _marker(index: int, point: Point) -> str:
+    if not point.get("valid", True):
+        return f"{symbol(index)}-open"
+    return f"{symbol(index)}-open-dot" if point.get("extrapolates") else symbol(index)
 
 
 def _power_figures(point: Point) -> tuple[float | None, float | None]:

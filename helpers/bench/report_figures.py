@@ -10,7 +10,8 @@ from helpers.bench.run import Run
 
 LOAD_TEXT = (
     "Each line is one engine at one precision, each point one run; the ring marks the knee, the load of greatest "
-    "throughput / latency (Kleinrock's power). Hollow points were marked invalid."
+    "throughput / latency (Kleinrock's power). Hollow points were marked invalid. Dashed lines are simulated, their "
+    "bars are 80 % intervals; a dot in a hollow point says that it extrapolates."
 )
 LENGTH_TEXT = "Prefill grows with the prompt; decoding grows only by the keys and values that each new token reads."
 REQUEST_TEXT = "The records behind the figures: how the requests of one run spread, and when each of them was served."

@@ -117,7 +117,8 @@ def _lead(runs: Sequence[Run]) -> str:
     invalid = sum(not run.valid for run in runs)
     marked = f", {invalid} of them marked invalid" if invalid else ""
     dates = sorted({str(run.provenance.get("date", ""))[:10] for run in runs} - {""})
-    when = f" Measured {dates[0]}" + (f" to {dates[-1]}." if len(dates) > 1 else ".") if dates else ""
+    made = "Simulated" if runs and all(run.origin == "simulated" for run in runs) else "Measured"
+    when = f" {made} {dates[0]}" + (f" to {dates[-1]}." if len(dates) > 1 else ".") if dates else ""
     return f"From {requests:,} requests in {len(runs)} runs{marked}.{when}"
 
 
