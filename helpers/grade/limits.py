@@ -17,7 +17,8 @@ class UnitLimits:
         memory_bytes: resident, all processes of the unit together; looked at several times a second.
         data_bytes: private memory of each process; asking for more fails at once.
         processes: threads count too; a browser has two hundred.
-        file_bytes, disk_bytes, files: the largest file, all files together, and their number.
+        file_bytes, disk_bytes, files: the largest file, all files together, and their number; the heavy variant of the
+            course model has 600 MB, where it must be made in the jail.
         tmp_bytes: of the unit's own /tmp.
         output_bytes: all outputs of the notebook together, cut while they stream.
         notebook_bytes: the file that was handed in; stored plots are large.
@@ -30,8 +31,8 @@ class UnitLimits:
     memory_bytes: int = 4096 * MEBIBYTE
     data_bytes: int = 3072 * MEBIBYTE
     processes: int = 600
-    file_bytes: int = 256 * MEBIBYTE
-    disk_bytes: int = 512 * MEBIBYTE
+    file_bytes: int = 768 * MEBIBYTE
+    disk_bytes: int = 1536 * MEBIBYTE
     files: int = 5000
     tmp_bytes: int = 256 * MEBIBYTE
     output_bytes: int = 10_000_000

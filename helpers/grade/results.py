@@ -107,7 +107,7 @@ def safe_name(name: str) -> str:
     kept = "".join("_" if char in '/\\:*?"<>|' or unicodedata.category(char)[0] == "C" else char for char in normal)
     kept = kept.strip(" .").encode()[:LONGEST_NAME_BYTES].decode(errors="ignore")
     # Names that differ must not meet in one folder.
-    return kept if kept == normal else f"{kept}-{hashlib.sha256(normal.encode()).hexdigest()[:8]}"
+    return kept if kept and kept == normal else f"{kept}-{hashlib.sha256(normal.encode()).hexdigest()[:8]}"
 
 
 def unit_folder(out: Path, learner: str, task: str) -> Path:

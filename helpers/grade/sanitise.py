@@ -7,7 +7,7 @@ kernel it asks for. Cells are put back into the lab's order, missing ones put in
 |--------------------------------------------------|-------------------------------------------------------------------|
 | with a solution region                           | the learner's                                                     |
 | `parameters`, `run-dir`, `milestone-...`         | the lab's                                                         |
-| `check-...`                                      | nothing: exercises are judged outside this kernel                 |
+| `check-` and the id of an exercise               | nothing: exercises are judged outside this kernel                 |
 | any other                                        | the learner's, if all statements of the lab's are in it (the      |
 |                                                  | values of plain constants may be others); else the lab's          |
 | none of the lab's                                | the learner's, where it stood                                     |
@@ -30,7 +30,6 @@ from helpers.errors import MissingError
 
 TODO_CALL = "helpers.ExerciseTodo("
 OWN_CELLS = ("parameters", "run-dir", "milestone-")
-CHECK = "check-"
 JUDGED_OUTSIDE = "# Exercises are judged outside this kernel."
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 MOST_CELLS = 1000
@@ -75,6 +74,7 @@ def sanitise(path: Path, entry: Entry, most_bytes: int) -> Sanitised:
     lab = read_lab(entry)
     cells, notes = _identified(_without_twins(read_cells(path, most_bytes)), lab), []
     known = {cell.id for cell in lab}
+    checks = {f"check-{exercise.id}" for exercise in entry.task.exercises}
     theirs = {cell.id: cell for cell in cells if cell.id in known}
     order = [cell.id for cell in cells if cell.id in known]
     if order != [cell.id for cell in lab if cell.id in theirs]:
@@ -85,15 +85,13 @@ def sanitise(path: Path, entry: Entry, most_bytes: int) -> Sanitised:
     extra = _extra_cells(cells, known)
     chosen, restored = list(extra.get("", ())), []
     for cell in lab:
-        kept = _choose(cell, theirs.get(cell.id))
+        kept = Cell(cell.id, "code", JUDGED_OUTSIDE) if cell.id in checks else _choose(cell, theirs.get(cell.id))
         if cell.id in theirs and kept is cell and not _alike(cell, theirs[cell.id]):
             restored.append(cell.id)
         chosen += [kept, *extra.get(cell.id, ())]
     if restored:
         notes.append(f"changed cells of the lab were restored: {_listed(restored)}")
-    own = {cell.id: cell.source for cell in lab} | {
-        cell.id: JUDGED_OUTSIDE for cell in lab if cell.id.startswith(CHECK)
-    }
+    own = {cell.id: JUDGED_OUTSIDE if cell.id in checks else cell.source for cell in lab}
     written = tuple(cell for cell in chosen if own.get(cell.id) != cell.source)
     text = notebook_text([_built(cell, number) for number, cell in enumerate(chosen)])
     return Sanitised(text, written, tuple(notes))
@@ -205,8 +203,6 @@ def _extra_cells(cells: Sequence[Cell], known: set[str]) -> dict[str, list[Cell]
 
 
 def _choose(lab: Cell, theirs: Cell | None) -> Cell:
-    if lab.id.startswith(CHECK):
-        return Cell(lab.id, "code", JUDGED_OUTSIDE)
     if theirs is None or theirs.kind != lab.kind or lab.id.startswith(OWN_CELLS):
         return lab
     if lab.kind != "code" or TODO_CALL in lab.source or _holds_all(theirs.source, lab.source):

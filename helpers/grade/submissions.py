@@ -209,19 +209,19 @@ class _Walk:
         return max(counted, key=lambda task: counted[task], default="")
 
 
-def _look_at_top(walk: _Walk, folder: Path, own_name: str) -> None:
+def _look_at_top(walk: _Walk, folder: Path, own_name: str, within: str = "") -> None:
     for child in _children(folder):
+        shown = within + child.name
         if child.name in SKIPPED:
             continue
-        if child.is_dir() and not child.is_symlink():
-            if walk.stem_in(child.name) == child.name:
-                _look_at_top(walk, child, own_name)  # a folder per task, learners in it
-            else:
-                walk.folder(child, normal(child.name), child.name)
-        else:
+        if child.is_symlink() or not child.is_dir():
             stem = walk.stem_in(child.name)
-            learner = child.stem.replace(stem, "") if stem else child.stem
-            walk.file(child, normal(learner.strip(" _-.()")) if learner.strip(" _-.()") else own_name, child.name)
+            learner = (child.stem.replace(stem, "") if stem else child.stem).strip(" _-.()")
+            walk.file(child, normal(learner) if learner else own_name, shown)
+        elif not within and walk.stem_in(child.name) == child.name:
+            _look_at_top(walk, child, own_name, f"{child.name}/")  # a folder per task, learners in it
+        else:
+            walk.folder(child, normal(child.name), shown)
 
 
 def _best(candidates: Sequence[_Candidate], ignored: list[tuple[str, str]]) -> dict[tuple[str, str], _Candidate]:

@@ -11,6 +11,7 @@
 What needs the whole class, claims of not-run and copied records, is settled afterwards (`helpers.grade.claims`).
 """
 
+import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from helpers.config import read_settings
 from helpers.course.catalogue import Entry, find_task
 from helpers.course.execution import Ending, TaskOutcome
 from helpers.course.files import write_json, write_text
@@ -32,7 +34,9 @@ from helpers.grade.sandbox import Sandbox, make_jail
 from helpers.grade.sanitise import Refused, Sanitised, sanitise
 from helpers.grade.tampering import cells_that_ran, hidden_code, replacements
 from helpers.grade.verdicts import Judged, judge_milestones, milestone_item
+from helpers.models import catalogue
 
+HEAVY = "course-heavy"
 KEPT = ("submitted.ipynb", "executed.ipynb", "run", "engines")
 
 
@@ -167,7 +171,8 @@ class Unit:
         request, scratch = self.request, Path(self.request.scratch)
         broker = Broker(self.folder / "engines")
         try:
-            jail = self._jail(network="shared", environment={"COURSE_ENGINE_BROKER": broker.url})
+            models = self._shown_models(clean)
+            jail = self._jail(network="shared", reveal=models, environment={"COURSE_ENGINE_BROKER": broker.url})
             parameters = {"quick": True, "seed": request.seed, "run_dir": str(scratch / "run")}
             ending = run_notebook(
                 self.folder / "submitted.ipynb",
@@ -184,6 +189,21 @@ class Unit:
         if left_out:
             self.reasons.append(f"not taken from the run folder: {'; '.join(left_out[:3])}")
         return ending
+
+    def _shown_models(self, clean: Sanitised) -> tuple[Path, ...]:
+        """Variants of the course model that were made already: the jail sees the grader's."""
+        if not self.request.sandbox.namespaces:
+            return ()
+        models = read_settings().cache / "models"
+        models.mkdir(parents=True, exist_ok=True)
+        if HEAVY in clean.text:
+            catalogue.resolve(HEAVY)
+        seen = Path(self.request.scratch) / "home" / ".cache" / "models"
+        seen.parent.mkdir(parents=True, exist_ok=True)
+        seen.symlink_to(models)
+        if (uid := self._jail().uid) is not None:
+            os.chown(seen.parent, uid, uid)
+        return (models,)
 
     def _judge_run(self, ending: Ending) -> list[Judged]:
         """The milestones of the run here; one that was not reached for want of an engine is a claim."""
