@@ -10,12 +10,6 @@ FIRST_SEVEN = (
     *("ex1-ttft", "ex2-output-tokens", "ex3-tpot", "ex4-itl"),
     *("ex5-percentile", "ex6-throughput", "ex7-goodput"),
 )
-ALL = (
-    *FIRST_SEVEN,
-    *("ex8-prefill-line", "ex9-knee", "ex10-paired-ratio"),
-    *("ex11-decode-ceiling", "ex12-plausible", "ex13-choice"),
-)
-
 OWN_WAY = {
     "ex1-ttft": '''
 def ttft_s(request):
@@ -84,6 +78,29 @@ def goodput_per_s(requests, ttft_limit_s, tpot_limit_s):
 }
 """Right answers that are not the course's."""
 
+ANOTHER_WAY = {
+    "ex3-tpot": """
+def tpot_s(chunk_s, output_tokens):
+    return (chunk_s[-1] - chunk_s[0]) / (output_tokens - 1) if output_tokens > 1 else None
+""",
+    "ex4-itl": """
+def itl_gaps_s(requests):
+    gaps = []
+    for times in map(np.array, requests):
+        gaps.extend(np.diff(times).tolist())
+    return gaps
+""",
+    "ex9-knee": """
+def knee(points):
+    best, best_power = None, 0.0
+    for point in filter(lambda p: p["valid"], points):
+        power = point["output_tokens_per_s"] / point["e2e_p50_s"]
+        if best is None or power > best_power:
+            best, best_power = point["concurrency"], power
+    return best
+""",
+}
+
 NAMES = {
     "stamps": "found",
     "texts": "words",
@@ -100,6 +117,14 @@ NAMES = {
     "begin": "start",
     "times": "clock",
 }
+
+ENDLESS = """
+def itl_gaps_s(requests):
+    gaps, position = [], 0
+    while position < len(requests):
+        gaps += [later - earlier for earlier, later in zip(requests[position], requests[position][1:])]
+    return gaps
+"""
 
 EQUAL_TO_EVERYTHING = '''
 class Answer(float):
@@ -136,9 +161,9 @@ CLASS = (
     Recipe("ada", "Everything solved, as the course does.", solved=None, outcome="ok", points=(13, 13)),
     Recipe(
         "ben",
-        "Everything solved, seven exercises in a way of his own; handed in as a zip file.",
+        "Everything solved, three exercises in a way of his own; handed in as a zip file.",
         solved=None,
-        cells=OWN_WAY,
+        cells=ANOTHER_WAY,
         form="zip",
         outcome="ok",
         points=(13, 13),
@@ -153,30 +178,32 @@ CLASS = (
     Recipe(
         "dana",
         "Everything written, four of it with well-known mistakes.",
-        solved=tuple(one for one in ALL if one not in ("ex1-ttft", "ex3-tpot", "ex6-throughput", "ex10-paired-ratio")),
+        solved=None,
         planted={
             "ex1-ttft": "content-only",
             "ex3-tpot": "all-tokens",
             "ex6-throughput": "mean-of-rates",
             "ex10-paired-ratio": "arithmetic-mean",
         },
+        outcome="ok",
         points=(9, 11.5),
     ),
     Recipe("emil", "The lab as it was handed out.", outcome="error", points=(0, 0)),
     Recipe(
         "Fátima",
         "Everything solved, but percentile knows the visible answers by heart; private inputs find it.",
-        solved=ALL,
+        solved=None,
         cells={"ex5-percentile": KNOWN_ANSWERS},
+        outcome="ok",
         points=(12, 12.5),
     ),
     Recipe(
         "goran",
-        "A loop that never ends, outside of any function; his functions still count.",
-        solved=FIRST_SEVEN,
-        cells={"my-notes": "waited = 0\nwhile True:\n    waited += 1\n", "own-figures": "while True:\n    pass\n"},
-        outcome="timeout",
-        points=(7, 7),
+        "A loop that never ends in exercise 4; only that exercise pays for it. Exercise 3 is not written.",
+        solved=tuple(one for one in FIRST_SEVEN if one not in ("ex3-tpot", "ex4-itl")),
+        cells={"ex4-itl": ENDLESS},
+        outcome="error",
+        points=(5, 5),
     ),
     Recipe(
         "hana",
@@ -192,6 +219,7 @@ CLASS = (
         "Nothing written; the checks are switched off and a milestone cell is removed.",
         cells={"setup": "import helpers\n\nhelpers.check = lambda *_: 'holds'\nhelpers.milestone = helpers.check\n"},
         left_out=("milestone-12-1-report", "check-ex1-ttft"),
+        outcome="error",
         points=(0, 0),
     ),
     Recipe(
@@ -217,13 +245,14 @@ CLASS = (
         "lea",
         "Three exercises, and evidence of a report that was never measured.",
         solved=FIRST_SEVEN[:3],
-        cells={"first-run": FORGED.strip()},
+        cells={"ex4-itl": FORGED},
         outcome="error",
         points=(3, 3),
     ),
     Recipe(
         "mika",
         "A text under a notebook's name.",
+        outcome="error",
         raw="Dear teacher, my laptop broke. I send the notebook tomorrow. Mika\n",
         points=(0, 0),
     ),

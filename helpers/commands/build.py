@@ -16,7 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Build, or say what a build would change."""
     from helpers.config import ROOT
     from helpers.course.build import build, differences
-    from helpers.grade.sample import build_sample, sample_differences
+    from helpers.grade.teaching import build_teaching, teaching_differences
 
     if arguments.docs:
         from helpers.course.documentation import build_documentation
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(build_documentation().relative_to(ROOT))
         return 0
     if arguments.check:
-        lines = differences() + sample_differences()
+        lines = differences() + teaching_differences()
         if lines:
             raise CheckFailed(
                 "\n".join(lines), "what they are made from changed, or they were edited by hand", "./course build"
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         print("Every built file is what its source makes.")
         return 0
     # The sample class is made of the labs, so it comes after them.
-    changed = build() + build_sample()
+    changed = build() + build_teaching()
     for path in changed:
         print(path.relative_to(ROOT))
     print(f"{len(changed)} files changed.")

@@ -72,8 +72,15 @@ def write_class_report(out: Path, marks: Sequence[Mark]) -> Path:
 
 
 def needs_look(mark: Mark) -> bool:
-    """True if a person should see this unit: it did not end well, or something was restored or noted."""
-    return mark.result.outcome not in ("ok", "error") or bool(mark.result.reasons and mark.result.outcome == "ok")
+    """True if a person should see this unit: it did not end well, nothing of it was judged, or cells were restored.
+
+    A notebook that stops at an error says so in its first reason; that is common and no reason to look.
+    """
+    result = mark.result
+    if result.outcome not in ("ok", "error"):
+        return True
+    judged = [item for item in result.items if item.kind == "exercise" and item.state != "not-run"]
+    return not judged or len(result.reasons) > (result.outcome == "error")
 
 
 def item_statistics(marks: Sequence[Mark]) -> list[ItemStatistics]:

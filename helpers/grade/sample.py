@@ -17,7 +17,6 @@ from typing import Any, Literal
 from helpers.config import ROOT
 from helpers.course.build import notebook_text
 from helpers.course.catalogue import Entry, find_task
-from helpers.course.files import write_text
 
 FOLDER = "docs/teaching/sample-class"
 RECIPES = "content/sample_class/recipes.py"
@@ -33,7 +32,7 @@ class Recipe:
     Attributes:
         learner: their name.
         story: one sentence for the instructor.
-        solved: ids of exercises taken from the solution; None takes every cell of it.
+        solved: ids of exercises taken from the solution; None takes every cell of it, `planted` and `cells` excepted.
         planted: exercise id -> name of the planted wrong answer that is in its place.
         cells: cell id -> source, in place of the lab's.
         renamed: old -> new, whole words, in `cells`.
@@ -74,34 +73,6 @@ def sample_files(root: Path = ROOT) -> dict[Path, bytes]:
         return {}
     entry, recipes = read_recipes(root)
     return dict(_file(entry, recipe) for recipe in recipes)
-
-
-def build_sample(root: Path = ROOT) -> list[Path]:
-    """Write what differs, remove what is of no recipe; return the paths that changed."""
-    files = sample_files(root)
-    changed = [path for path, content in files.items() if not path.exists() or path.read_bytes() != content]
-    for path in changed:
-        if path.suffix == ".zip":
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(files[path])
-        else:
-            write_text(path, files[path].decode())
-    odd = [path for path in (root / FOLDER).rglob("*") if path.is_file() and path not in files]
-    for path in odd:
-        path.unlink()
-    return changed + odd
-
-
-def sample_differences(root: Path = ROOT) -> list[str]:
-    """What a build would change, one line per file."""
-    files = sample_files(root)
-    lines = [
-        f"{path.relative_to(root)}: differs from what it is made from"
-        for path, content in files.items()
-        if not path.exists() or path.read_bytes() != content
-    ]
-    present = sorted(path for path in (root / FOLDER).rglob("*") if path.is_file())
-    return lines + [f"{path.relative_to(root)}: has no recipe" for path in present if path not in files]
 
 
 def notebook_of(entry: Entry, recipe: Recipe) -> str:

@@ -54,8 +54,10 @@ def test_only_what_needs_a_person_is_shown_to_one(tmp_path: Path) -> None:
         result("c", outcome="tampered"),
         result("d", outcome="ok", reasons=("the cell setup was restored",)),
         result("e", outcome="engine-unavailable"),
+        result("f", [exercise(0, 0.0, state="not-run")], outcome="error", reasons=("it is not a notebook",)),
+        result("g", outcome="error", reasons=("ex1-ttft: to do", "the cell setup was restored")),
     ]
-    assert [needs_look(mark) for mark in mark_all(tmp_path, results, Rubric())] == [False, False, True, True, True]
+    assert [needs_look(mark) for mark in mark_all(tmp_path, results, Rubric())] == [False] * 2 + [True] * 5
 
 
 def test_the_page_shows_totals_and_escapes_names(tmp_path: Path) -> None:

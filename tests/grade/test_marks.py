@@ -51,7 +51,9 @@ def test_what_could_not_be_run_costs_nothing_whatever_the_rubric_says(tmp_path: 
     assert points(tmp_path, result("ada", [absent]), rules) == {MILESTONE: (0.0, 0.0)}
 
 
-@pytest.mark.parametrize(("value", "earned"), [(1.5, 4.0), (1.3, 4.0), (1.2, 2.0), (0.9, 0.0), ("fast", 0.0)])
+@pytest.mark.parametrize(
+    ("value", "earned"), [(1.5, 4.0), (1.3, 4.0), (1.2, 2.0), (0.9, 0.0), ("fast", 0.0), (True, 0.0)]
+)
 def test_a_band_counts_the_judges_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: object, earned: float
 ) -> None:
@@ -64,6 +66,12 @@ def test_a_band_counts_the_judges_number(
     assert points(tmp_path, result("ada", [milestone()]), rules) == {MILESTONE: (earned, 4.0)}
     missed = milestone(points=0.0, state="not-reached")
     assert points(tmp_path, result("ada", [missed]), rules) == {MILESTONE: (0.0, 4.0)}
+
+
+def test_a_number_may_lie_in_a_list_or_a_table() -> None:
+    numbers = {"gain": [1.4, 1.2, 1.6], "rates": {"16": 900.0}}
+    found = [marks_module._number(numbers, path) for path in ("gain.0", "rates.16", "gain.3", "gain.x", "none.0")]
+    assert found == [1.4, 900.0, None, None, None]
 
 
 def test_smaller_may_be_better(tmp_path: Path) -> None:
