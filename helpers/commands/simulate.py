@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers.errors import MissingError, UsageError
+from helpers.errors import UsageError
 
 if TYPE_CHECKING:
     from helpers.bench.arrivals import Arrivals
@@ -56,11 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Simulate and print; 3 if it does not fit, said with --json as well."""
+    from helpers.simulate.system import DoesNotFit
+
     try:
         value = _run(arguments)
-    except MissingError as error:
+    except DoesNotFit as error:
         if arguments.json:
-            print(json.dumps({"points": [], "does_not_fit": error.what, "because": error.cause}))
+            told = {"points": [], "does_not_fit": error.what, "because": error.cause, "short_bytes": error.short_bytes}
+            print(json.dumps(told))
         raise
     if arguments.json:
         json.dump(value, sys.stdout)

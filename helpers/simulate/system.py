@@ -20,6 +20,19 @@ BLOCK_SIZE = 16
 GGUF_ENGINES = ("llama.cpp", "ollama")
 
 
+class DoesNotFit(MissingError):
+    """The memory is too small, by `short_bytes`."""
+
+    short_bytes: int = 0
+
+    @classmethod
+    def by(cls, short_bytes: float, what: str, cause: str, next_command: str) -> "DoesNotFit":
+        """The error with what is missing."""
+        error = cls(what, cause, next_command)
+        error.short_bytes = int(short_bytes)
+        return error
+
+
 @dataclass(frozen=True, slots=True)
 class System:
     """What is simulated.
@@ -61,14 +74,15 @@ class System:
             longest: tokens of the longest, prompt and answer.
 
         Raises:
-            MissingError: not even one sequence has room; the message says by how much.
+            DoesNotFit: not even one sequence has room; the message says by how much.
         """
         model = self.architecture
         left = self.device.usable_bytes * self.parallel - weight_bytes(model, self.layout)
         a_token = model.full_layers * model.kv_values_per_layer * self.layout.kv
         whole = sequence_bytes(model, self.layout, longest)
         if whole > left:
-            raise MissingError(
+            raise DoesNotFit.by(
+                whole - left,
                 f"{longest:,} tokens of {model.id} take {bytes_text(whole - left)} more than the memory that is left",
                 f"a sequence needs {bytes_text(whole)}; beside the weights {bytes_text(max(left, 0))} are left",
                 "shorten the prompt or the answer, or take a smaller quantization",
@@ -98,7 +112,7 @@ def make_system(
         engine: auto is vLLM on a GPU and nano on this CPU.
 
     Raises:
-        UsageError: an unknown name, or devices that cannot share the model. MissingError: the weights do not fit.
+        UsageError: an unknown name, or devices that cannot share the model. DoesNotFit: the weights do not fit.
     """
     require_known(device)
     registry.require_name(engine)
@@ -161,10 +175,11 @@ def _known_quantizations(model: str, engine: str, device: str) -> list[str]:
     return list((entry.gguf or entry.repositories) if engine in GGUF_ENGINES else entry.repositories)
 
 
-def _too_large(model: Architecture, quantization: str, needed: float, device: Device, parallel: int) -> MissingError:
+def _too_large(model: Architecture, quantization: str, needed: float, device: Device, parallel: int) -> DoesNotFit:
     room = device.usable_bytes * parallel
     machines = device.name if parallel == 1 else f"{parallel} x {device.name}"
-    return MissingError(
+    return DoesNotFit.by(
+        needed - room,
         f"{model.id} in {quantization} is {bytes_text(needed - room)} larger than the memory of {machines}",
         f"the weights take {bytes_text(needed)}; {bytes_text(room)} can hold weights and KV cache",
         "take a smaller quantization or model, another device, or --tensor-parallel 2",
