@@ -185,6 +185,15 @@ CHOICE = Exercise(
             hint="The digest says that the weights are others.",
         ),
         Case("two fixed", {"built": [engine("l", "fixed", 512), engine("m", "fixed", 128)], "wanted": WANTED}, "m"),
+        Case(
+            "three fixed",
+            {
+                "built": [engine("m", "fixed", 256), engine("l", "fixed", 512), engine("s", "fixed", 128)],
+                "wanted": WANTED,
+            },
+            "s",
+            hint="Each of them computes its whole shape.",
+        ),
     ),
 )
 
