@@ -169,7 +169,7 @@ if profile == "laptop":
 judge("extraction today", "extraction", dict(briefs["extraction"].default))
 
 # %% id="extraction-decided"
-expected = {"goodput_per_s": 2.2, "ttft_p90_s": 5.0, "output_tokens_per_s": 53.0}
+expected = {"goodput_per_s": 2.4, "ttft_p90_s": 4.0, "output_tokens_per_s": 48.0}
 judge("extraction decided", "extraction", DECISIONS["extraction"], expected)
 
 # %% id="extraction-table"

@@ -202,10 +202,10 @@ def load_judgement(folder: Path) -> Judgement:
     if not isinstance(value, Mapping):
         raise MissingError(f"{folder} holds no judgement", f"{RECORD} is missing", "./course judge BRIEF --out DIR")
     bundle = load_bundle(folder / LOAD) if (folder / LOAD).is_dir() else None
-    origin = value["origin"]
-    if bundle is not None and origin == "measured":
-        origin = bundle.origin
     try:
+        origin = value["origin"]
+        if bundle is not None and origin == "measured":
+            origin = bundle.origin
         return Judgement(
             brief=find_brief(value["brief"], value["profile"]),
             deployment=Deployment.build(**value["deployment"]),

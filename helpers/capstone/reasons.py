@@ -96,6 +96,11 @@ def _prefix(judgement: Judgement) -> str:
             f"prefix caching has too few slots: {seen}: llama.cpp keeps one beginning for each of its {slots} slots, "
             f"and there are {preambles}"
         )
+    if judgement.deployment.engine == "llama.cpp" and judgement.brief.load.per_preamble and slots > 1:
+        return (
+            f"prefix caching shares nothing side by side: {seen}: requests on one document run in {slots} slots at once, "
+            "and llama.cpp gives a slot only what was computed in that slot before"
+        )
     return (
         f"prefix caching finds little: {seen}: a beginning must be whole in the cache before the next request needs it"
     )
