@@ -26,6 +26,11 @@ def variant_name(run: Run) -> str:
     return " ".join(filter(None, (run.target.engine, run.target.precision, simulated)))
 
 
+def origin_text(runs: Iterable[Run]) -> str:
+    """Where the figures of these runs come from, as the last sentence of a paragraph: "Source: measured." """
+    return f"Source: {' and '.join(dict.fromkeys(run.origin for run in runs))}."
+
+
 def lengths_text(run: Run) -> str:
     """Prompt and answer lengths in tokens, as "128 / 64"."""
 

@@ -1,7 +1,7 @@
 """Differences with intervals: every variant against the first one, under the same load, repeat by repeat."""
 
 from helpers.bench.findings import FIGURES, paired_ratio
-from helpers.bench.groups import Group, lengths_text, variant_name
+from helpers.bench.groups import Group, lengths_text, origin_text, variant_name
 from helpers.bench.plots_cause import comparison
 from helpers.bench.report import Section, Table
 from helpers.bench.run import Run
@@ -40,7 +40,8 @@ def comparison_sections(group: Group) -> list[Section]:
     _, name, load, rates = busiest
     figures = (comparison(rates, name, f"Output tokens/s at {load}"),) if rates else ()
     table = Table(("Ratio of", "Tokens in / out", "Load", *FIGURES), tuple(rows))
-    return [Section(f"Differences with intervals: {group.title}", TEXT, table, figures)]
+    text = f"{TEXT} {origin_text(group.runs)}"
+    return [Section(f"Differences with intervals: {group.title}", text, table, figures)]
 
 
 def _cell(interval: Interval | None) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from helpers.bench.groups import Group, variant_name
+from helpers.bench.groups import Group, origin_text, variant_name
 from helpers.bench.plots import distributions, latency_throughput, length_sweep, load_curves, timeline
 from helpers.bench.report import Section
 from helpers.bench.run import Run
@@ -19,17 +19,20 @@ REQUEST_TEXT = "The records behind the figures: how the requests of one run spre
 
 def group_figures(group: Group) -> list[Section]:
     """The load sweep, the length sweep and the requests of a group, as far as its runs allow."""
+    source = origin_text(group.runs)
     closed = [run for run in group.runs if run.concurrency is not None and not run.workload.given]
     sections = []
     sweep = _series(_most_common(closed, lambda run: (run.workload.input_tokens, run.workload.output_tokens)))
     sweep = {name: points for name, points in sweep.items() if len({p["concurrency"] for p in points}) > 1}
     if sweep:
         figures = (load_curves(sweep), latency_throughput(sweep))
-        sections.append(Section(f"Under load: {group.title}", LOAD_TEXT, figures=figures))
+        sections.append(Section(f"Under load: {group.title}", f"{LOAD_TEXT} {source}", figures=figures))
     lengths = _series(_most_common(closed, lambda run: (run.concurrency, run.workload.output_tokens)), "input_tokens")
     lengths = {name: points for name, points in lengths.items() if len({p["input_tokens"] for p in points}) > 1}
     if lengths:
-        sections.append(Section(f"Prompt length: {group.title}", LENGTH_TEXT, figures=(length_sweep(lengths),)))
+        sections.append(
+            Section(f"Prompt length: {group.title}", f"{LENGTH_TEXT} {source}", figures=(length_sweep(lengths),))
+        )
     answered = [run for run in group.runs if any(record.ok and record.chunk_s for record in run.records)]
     if answered:
         busiest = max(answered, key=lambda run: (run.metrics.peak_in_flight, run.valid))
@@ -37,7 +40,7 @@ def group_figures(group: Group) -> list[Section]:
         samples = {variant_name(run): [r.ttft_s for r in run.records if r.ok and r.ttft_s] for run in same_load}
         spread = distributions(samples, f"TTFT at {busiest.arrivals.label}")
         rows = timeline(busiest.repeats[0], f"Requests of {variant_name(busiest)}, {busiest.arrivals.label}")
-        sections.append(Section(f"Requests: {group.title}", REQUEST_TEXT, figures=(spread, rows)))
+        sections.append(Section(f"Requests: {group.title}", f"{REQUEST_TEXT} {source}", figures=(spread, rows)))
     return sections
 
 

@@ -7,7 +7,7 @@ published ones. Runs that speculate are left out: their steps emit several token
 from typing import Any
 
 from helpers.bench.cause import NotIdentifiable, StepPoint, fit_step_time
-from helpers.bench.groups import Group, variant_name
+from helpers.bench.groups import Group, origin_text, variant_name
 from helpers.bench.plots_cause import RooflinePoint, roofline, step_shares
 from helpers.bench.published import device
 from helpers.bench.report import Section, Table
@@ -24,7 +24,7 @@ SPARK_GPU = "GB10"
 def limits_sections(group: Group) -> list[Section]:
     """Roofline and step-time terms of a group; empty where limits or the model's shape are not known."""
     limits = next(filter(None, map(_limits, group.runs)), None)
-    plain = [run for run in group.runs if not _speculates(run)]
+    plain = [run for run in group.runs if not _speculates(run) and run.origin != "simulated"]
     if limits is None or not plain:
         return []
     try:
@@ -41,7 +41,7 @@ def limits_sections(group: Group) -> list[Section]:
     text = (
         f"Limits: {bandwidth / 1e9:,.1f} GB/s and {rate / 1e9:,.0f} GFLOP/s, {origin}. No step can be faster than the "
         "slower of moving its bytes and doing its operations, both counted from the model's shape; a step above 100 % "
-        "kept its weights in the cache, or the limits were measured on a busier machine."
+        f"kept its weights in the cache, or the limits were measured on a busier machine. {origin_text(plain)}"
     )
     table = Table(COLUMNS, rows, frozenset(COLUMNS[1:4]))
     sections = [Section(f"Under the limits of the machine: {group.title}", text, table, (figure,))]

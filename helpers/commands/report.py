@@ -58,14 +58,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def find_bundles(folders: list[Path]) -> list[Path]:
-    """The bundles in or below the folders, in the order given, each once.
+    """The bundles in or below the folders, in the order given, each once; attempts that were replaced are left out.
 
     Raises:
         MissingError: a folder holds none.
     """
     found: dict[Path, None] = {}
     for folder in folders:
-        inside = [path.parent for path in sorted(folder.rglob(RECORDS)) if _is_bundle(path.parent)]
+        inside = [path.parent for path in sorted(folder.rglob(RECORDS)) if _is_bundle(path.parent, folder)]
         if not inside:
             raise MissingError(
                 f"{folder} holds no bundle",
@@ -78,5 +78,6 @@ def find_bundles(folders: list[Path]) -> list[Path]:
     return list(found)
 
 
-def _is_bundle(folder: Path) -> bool:
-    return (folder / SUMMARY).is_file() and (folder / PROVENANCE).is_file()
+def _is_bundle(folder: Path, asked: Path) -> bool:
+    replaced = any(".attempt-" in part for part in folder.relative_to(asked).parts)
+    return not replaced and (folder / SUMMARY).is_file() and (folder / PROVENANCE).is_file()

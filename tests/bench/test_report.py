@@ -180,6 +180,7 @@ def test_the_command_merges_bundles_below_a_folder(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save(tmp_path / "more" / "deep", [make_run(precision="f16")])
+    save(tmp_path / "01_task.attempt-1" / "stopped", [make_run(precision="f16")])
     assert main(["report", str(tmp_path), "--out", str(tmp_path / "out"), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert len(said["bundles"]) == 2

@@ -1,7 +1,5 @@
 """The report in a real browser: figures drawn, nothing loaded, nothing too wide, fit for everybody, on paper too."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +10,16 @@ from helpers.bench.bundle import load_bundle, save_bundle
 from helpers.bench.report import write_report
 from helpers.bench.report_changes import find_changes
 from helpers.bench.report_sections import build_report
-from tests.bench.samples import make_run
+from helpers.course.browser import open_browser
+from helpers.course.catalogue import find_tasks
+from helpers.course.execution import Ending
+from helpers.course.report import write_report as write_run_page
+from helpers.course.run import RunResult, task_result
+from helpers.errors import MissingError
+from tests.bench.samples import make_run, provenance
 
 pytestmark = pytest.mark.browser
 
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 SERIOUS = ("serious", "critical")
 
 
@@ -38,14 +41,11 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("needs Chromium")
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=program, args=list(QUIET))
-        yield opened
-        opened.close()
+    try:
+        with open_browser() as running:
+            yield running
+    except MissingError as error:
+        pytest.skip(str(error))
 
 
 def opened(browser: Any, page_file: Path, width: int, scheme: str) -> Any:
@@ -72,14 +72,37 @@ def test_the_page_draws_itself_offline(browser: Any, page_file: Path, scheme: st
     page.close()
 
 
+@pytest.fixture(scope="module")
+def run_page(page_file: Path) -> Path:
+    """The page of a run that left a report and no evidence."""
+    folder = page_file.parent.parent / "run"
+    entry = find_tasks()[0]
+    (folder / entry.stem).mkdir(parents=True)
+    for name in ("report.html", "report.md"):
+        (folder / entry.stem / name).write_bytes((page_file.parent / name).read_bytes())
+    tasks = (task_result(entry, folder / entry.stem, Ending("ok", "", 61.0)),)
+    options = {"engine": "", "model": "", "quick": True}
+    return write_run_page(RunResult(folder, tasks, {**provenance(), "options": options}))
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_finding_of_axe(browser: Any, page_file: Path, scheme: str) -> None:
+@pytest.mark.parametrize("which", ["page_file", "run_page"])
+def test_no_serious_finding_of_axe(browser: Any, which: str, scheme: str, request: pytest.FixtureRequest) -> None:
     axe = pytest.importorskip("axe_core_python.sync_playwright")
-    page = opened(browser, page_file, 1280, scheme)
+    page = opened(browser, request.getfixturevalue(which), 1280, scheme)
     page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
     findings = axe.Axe().run(page)["violations"]
     serious = [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in findings if one["impact"] in SERIOUS]
     assert serious == []
+    page.close()
+
+
+def test_the_run_page_says_what_follows(browser: Any, run_page: Path) -> None:
+    page = opened(browser, run_page, 400, "light")
+    assert "Many users get the most text from" in page.inner_text("section")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    page.locator("text=Report: report").click()
+    page.wait_for_selector(".plot.js-plotly-plot")
     page.close()
 
 
