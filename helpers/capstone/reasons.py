@@ -98,7 +98,7 @@ def _prefix(judgement: Judgement) -> str:
         )
     if judgement.deployment.engine == "llama.cpp" and judgement.brief.load.per_preamble and slots > 1:
         return (
-            f"prefix caching shares nothing side by side: {seen}: requests on one document run in {slots} slots at once, "
+            f"prefix caching shares nothing side by side: {seen}: the requests on one document run in {slots} slots, "
             "and llama.cpp gives a slot only what was computed in that slot before"
         )
     return (
