@@ -155,7 +155,7 @@ class Client:
             answer.close("stopped by the client", given_up=True)
             raise
         except TimeoutError:
-            failure = f"no end of the answer within {self.timeout_s:g} s"
+            failure = f"no end of the answer within {self.timeout_s:g} s (Client(..., timeout_s=) is that bound)"
             if record.sent_s is None:
                 failure = f"no connection to {self.endpoint.authority} within {CONNECT_LIMIT_S:g} s"
         except aiohttp.ClientConnectorError as error:

@@ -15,7 +15,7 @@ import functools
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -187,6 +187,9 @@ def _run_task(entry: Entry, options: RunOptions, folder: Path, on_cell: Callable
         QUICK_LIMITS if options.quick else FULL_LIMITS,
         on_cell,
     )
+    if ending.outcome == "timeout" and options.quick:
+        more = f"{ending.reason}; --full allows {FULL_LIMITS.notebook_s / 3600:g} hours, {FULL_LIMITS.cell_s:g} s a cell"
+        ending = replace(ending, reason=more)
     result = task_result(entry, folder, ending)
     write_json(folder / "task.json", {**asdict(ending), "notebook_sha256": digest})
     return result
