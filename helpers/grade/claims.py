@@ -98,7 +98,8 @@ def find_copies(units: Sequence[UnitFacts]) -> dict[str, dict[str, tuple[str, bo
 
 
 def _is_own(unit: UnitFacts, milestone: str) -> bool:
-    return list(unit.records[milestone]["seeds"]) == [str(unit.result.seed)]
+    # Prompts that are written out have the seed 0 beside those that are drawn.
+    return str(unit.result.seed) in unit.records[milestone]["seeds"]
 
 
 def _settled(unit: UnitFacts, item: Item, reference: Reference, copies: Mapping[str, tuple[str, bool]]) -> Item:

@@ -57,7 +57,7 @@ def run_on_cluster(address: str, requests: Sequence[UnitRequest], on_done: OnDon
             arguments = request.to_json(), handed_in(request)
             future = client.submit(grade_remotely, *arguments, key=f"unit-{request.digest}", retries=ATTEMPTS)
             futures[future] = request
-        for future in distributed.as_completed(list(futures)):
+        for future in distributed.as_completed(list(futures), loop=client.loop):
             request = futures[future]
             if future.status == "finished":
                 take_back(request, future.result())

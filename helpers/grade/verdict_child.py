@@ -44,7 +44,7 @@ def judge(entry: Entry, milestone: Milestone, folder: Path, engines: list[Mappin
         problem = problem or contradiction(content["evidence"], folder, bundles, engines)
     except DAMAGED as error:
         return told | {"problem": f"the evidence cannot be checked: {type(error).__name__}: {error}"}
-    seeds = sorted({str(bundle.provenance.get("seed")) for bundle in bundles.values()})
+    seeds = sorted({str(run.workload.seed) for bundle in bundles.values() for run in bundle.runs})
     return told | {"problem": problem, "fingerprints": witness.fingerprints(bundles), "seeds": seeds}
 
 

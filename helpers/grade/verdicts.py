@@ -30,7 +30,7 @@ class Judged:
     Attributes:
         problem: what contradicts the evidence; empty if nothing does.
         fingerprints: names of the answers' times, the same in two units only if one was copied.
-        seeds: of the bundles that the evidence names.
+        seeds: of the prompts in the bundles that the evidence names.
     """
 
     id: str
