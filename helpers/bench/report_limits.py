@@ -32,7 +32,7 @@ def limits_sections(group: Group) -> list[Section]:
     except CourseError:
         return []  # a model that is not here, or of another family: its bytes cannot be counted
     bandwidth, rate, origin = limits
-    steps = decode_points(plain, shape)
+    steps = _seen(decode_points(plain, shape))
     if not steps:
         return []
     points = [RooflinePoint.of(step) for step in steps]
@@ -49,8 +49,13 @@ def limits_sections(group: Group) -> list[Section]:
         ([run for run in plain if variant_name(run) == name] for name in dict.fromkeys(map(variant_name, plain))),
         key=len,
     )
-    sections.append(_terms(group, [*decode_points(most, shape), *prefill_points(most, shape)]))
+    sections.append(_terms(group, _seen([*decode_points(most, shape), *prefill_points(most, shape)])))
     return sections
+
+
+def _seen(steps: list[StepPoint]) -> list[StepPoint]:
+    """Without those whose chunks all came in one read: the client did not see how long they took."""
+    return [step for step in steps if step.step_s > 0]
 
 
 def _terms(group: Group, steps: list[StepPoint]) -> Section:

@@ -188,8 +188,8 @@ def _run_task(entry: Entry, options: RunOptions, folder: Path, on_cell: Callable
         on_cell,
     )
     if ending.outcome == "timeout" and options.quick:
-        more = f"{ending.reason}; --full allows {FULL_LIMITS.notebook_s / 3600:g} hours, {FULL_LIMITS.cell_s:g} s a cell"
-        ending = replace(ending, reason=more)
+        allowed = f"{FULL_LIMITS.notebook_s / 3600:g} hours, {FULL_LIMITS.cell_s:g} s a cell"
+        ending = replace(ending, reason=f"{ending.reason}; --full allows {allowed}")
     result = task_result(entry, folder, ending)
     write_json(folder / "task.json", {**asdict(ending), "notebook_sha256": digest})
     return result

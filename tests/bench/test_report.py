@@ -232,6 +232,15 @@ def test_limits_are_drawn_where_the_bundle_has_them(tmp_path: Path) -> None:
     assert section(report, "Where the time of a step goes").text
 
 
+def test_steps_that_the_client_did_not_see_have_no_place_under_the_limits(tmp_path: Path) -> None:
+    folder = save(tmp_path / "sweep", [make_run(model="course", tpot_s=0.0), make_run(model="course", concurrency=4)])
+    limits = {"triad_bytes_per_s": 2e10, "read_bytes_per_s": 1e10, "matrix_flops_per_s": 1e11}
+    (folder / "limits.json").write_text(json.dumps(limits))
+    found = section(report_of(folder), "Under the limits")
+    assert found.table
+    assert len(found.table.rows) == 1
+
+
 def test_what_changed_between_two_bundles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = save(tmp_path / "before", [make_run(repeats=5), make_run(concurrency=4)])
     after = save(tmp_path / "after", [make_run(repeats=5, tpot_s=0.01, machine="elsewhere"), make_run("vllm")])
