@@ -139,7 +139,7 @@ if profile != "laptop":
 judge("chat today", "chat", dict(briefs["chat"].default))
 
 # %% id="chat-decided"
-expected = {"goodput_per_s": 4.4, "ttft_p90_s": 0.08, "output_tokens_per_s": 140.0}
+expected = {"goodput_per_s": 6.0, "ttft_p90_s": 0.08, "output_tokens_per_s": 190.0}
 judge("chat decided", "chat", DECISIONS["chat"], expected)
 
 # %% id="chat-table"

@@ -72,7 +72,7 @@ class Judgement:
     @property
     def offered(self) -> int:
         """Requests that the load has."""
-        return self.brief.load.count(self.quick)
+        return self.run.requests if self.run is not None else self.brief.load.count(self.quick)
 
     @cached_property
     def good(self) -> int:

@@ -76,7 +76,7 @@ def judgement(
     pace: float = 1.0,
     **changed: Any,
 ) -> Judgement:
-    """Forty-two good requests of the chat brief, unless changed."""
+    """Good requests of the chat brief, unless changed."""
     found = brief or find_brief(name, "laptop")
     deployment = Deployment.build(**{**found.default, **(decisions or {})})
     if records is None:

@@ -14,9 +14,9 @@ CONTRACT = {"brief", "goodput", "slo_met", "quality", "cost", "predicted", "scor
 
 def test_all_good() -> None:
     one = judgement()
-    assert one.good == one.offered == 42
+    assert one.good == one.offered == 48
     assert one.slo_met
-    assert one.goodput_per_s == pytest.approx(42 / (41 * 0.25 + 0.2))
+    assert one.goodput_per_s == pytest.approx(48 / (47 * 0.25 + 0.2))
     assert one.quality == 1.0
     assert set(one.to_json()) >= CONTRACT
     json.dumps(one.to_json())
