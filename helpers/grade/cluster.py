@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from helpers.errors import MissingError
+from helpers.grade.request import UnitRequest
 from helpers.grade.results import unit_folder
 from helpers.grade.schedule import OnDone, deadline_s, end, start, write_failure
-from helpers.grade.unit import UnitRequest
 
 ATTEMPTS = 4
 """Of a unit whose worker died: the first worker's death may be the unit's own doing, four would be."""

@@ -28,11 +28,11 @@ from helpers.course.files import read_json, write_json
 from helpers.errors import MissingError, UsageError
 from helpers.grade.claims import UnitFacts, settle
 from helpers.grade.planning import VERSION, GradeOptions, unit_request
+from helpers.grade.request import UnitRequest
 from helpers.grade.results import Result, unit_folder, write_result
 from helpers.grade.sandbox import probe
 from helpers.grade.schedule import run_units, unit_content
 from helpers.grade.submissions import Found, Submission, discover
-from helpers.grade.unit import UnitRequest
 
 REFERENCE = "solution"
 VERSIONED = ("ipykernel", "nbclient", "numpy", "papermill", "xllamacpp")

@@ -12,9 +12,9 @@ from typing import Any
 from helpers.course.catalogue import Entry, find_task
 from helpers.course.task import Case
 from helpers.grade.limits import UnitLimits
+from helpers.grade.request import UnitRequest
 from helpers.grade.sandbox import probe
 from helpers.grade.submissions import Submission
-from helpers.grade.unit import UnitRequest
 
 VERSION = 1
 """Raised when the same submission would be graded otherwise."""

@@ -64,8 +64,14 @@ class Sanitised:
     notes: tuple[str, ...]
 
 
-def sanitise(path: Path, entry: Entry, most_bytes: int) -> Sanitised:
+def sanitise(path: Path, entry: Entry, most_bytes: int, *, checks: bool = False) -> Sanitised:
     """Make a notebook that may be run of a file that was handed in.
+
+    Args:
+        path: the file.
+        entry: the task.
+        most_bytes: a larger file is refused.
+        checks: leave the exercises' checks in, which end the notebook at the first that does not hold.
 
     Raises:
         Refused: it is no notebook, is too large, or has two different cells of one id.
@@ -74,7 +80,7 @@ def sanitise(path: Path, entry: Entry, most_bytes: int) -> Sanitised:
     lab = read_lab(entry)
     cells, notes = _identified(_without_twins(read_cells(path, most_bytes)), lab), []
     known = {cell.id for cell in lab}
-    checks = {f"check-{exercise.id}" for exercise in entry.task.exercises}
+    silent = set() if checks else {f"check-{exercise.id}" for exercise in entry.task.exercises}
     theirs = {cell.id: cell for cell in cells if cell.id in known}
     order = [cell.id for cell in cells if cell.id in known]
     if order != [cell.id for cell in lab if cell.id in theirs]:
@@ -85,13 +91,13 @@ def sanitise(path: Path, entry: Entry, most_bytes: int) -> Sanitised:
     extra = _extra_cells(cells, known)
     chosen, restored = list(extra.get("", ())), []
     for cell in lab:
-        kept = Cell(cell.id, "code", JUDGED_OUTSIDE) if cell.id in checks else _choose(cell, theirs.get(cell.id))
+        kept = Cell(cell.id, "code", JUDGED_OUTSIDE) if cell.id in silent else _choose(cell, theirs.get(cell.id))
         if cell.id in theirs and kept is cell and not _alike(cell, theirs[cell.id]):
             restored.append(cell.id)
         chosen += [kept, *extra.get(cell.id, ())]
     if restored:
         notes.append(f"changed cells of the lab were restored: {_listed(restored)}")
-    own = {cell.id: JUDGED_OUTSIDE if cell.id in checks else cell.source for cell in lab}
+    own = {cell.id: JUDGED_OUTSIDE if cell.id in silent else cell.source for cell in lab}
     written = tuple(cell for cell in chosen if own.get(cell.id) != cell.source)
     text = notebook_text([_built(cell, number) for number, cell in enumerate(chosen)])
     return Sanitised(text, written, tuple(notes))

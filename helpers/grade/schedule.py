@@ -18,8 +18,8 @@ from helpers.course.catalogue import find_task
 from helpers.course.execution import kernel_environment
 from helpers.course.files import read_json, write_json
 from helpers.grade.judging import not_judged
+from helpers.grade.request import UnitRequest
 from helpers.grade.results import Result, unit_folder
-from helpers.grade.unit import UnitRequest
 
 POLL_S = 0.05
 ATTEMPTS = 2

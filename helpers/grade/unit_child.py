@@ -60,7 +60,8 @@ def main() -> None:
     threading.Thread(target=end_with_parent, args=(scratch,), daemon=True).start()
     # jsonschema would compile a grammar of URIs at each start, 1.2 s, which no check of a notebook uses.
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
-    from helpers.grade.unit import Unit, UnitRequest
+    from helpers.grade.request import UnitRequest
+    from helpers.grade.unit import Unit
 
     try:
         Unit(UnitRequest.from_json(request)).grade()

@@ -271,7 +271,11 @@ HOSTILE = {
     # The lines it adds push its own later answers out of their places.
     "forged-answers": Hostile(("ok",), (0.0, 0.0, 1.0), cells={"ex1-ttft": FORGE_ANSWERS}),
     "forged-evidence": Hostile(
-        ("tampered",), NOTHING, FORGE_EVIDENCE, base="labs", reason="the cell that writes it did not run"
+        ("tampered",),
+        (1.0, 0.0, 0.0),
+        FORGE_EVIDENCE,
+        cells={"ex2-gaps": "def gaps_s(chunk_s):\n    raise ValueError('none')"},
+        reason="the cell that writes it did not run",
     ),
     "forged-outputs": Hostile(("error",), NOTHING, base="labs", change=skip_and_pretend, reason="ExerciseTodo"),
     "raises-tags": Hostile(("error",), EXERCISES, "1 / 0", change=tag_raising, reason="ZeroDivisionError"),
