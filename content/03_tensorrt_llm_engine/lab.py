@@ -11,6 +11,12 @@
 # hold and, if it knows your mistake, which one it is. The guided notebook `03_tensorrt_llm_engine` shows the same ideas
 # at work; when you are stuck, compare with the worked answers in `solutions/`.
 
+# %% id="threads"
+import os
+
+# One thread for every engine, and for the peak that they are held against; NumPy reads it when it is imported.
+os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"))
+
 # %% id="setup"
 import math
 import re
@@ -159,9 +165,9 @@ guess = None
 # %% id="measure"
 on_laptop = helpers.choose_profile(helpers.read_hardware()) == "laptop"
 own_engine = "onnxruntime" if engine == "auto" and on_laptop else engine
-limits = helpers.measure_limits()
+limits = helpers.measure_limits(threads=1)
 own_model = model if on_laptop or model != "course" else "qwen3-8b"
-options = {"threads": limits.threads} if own_engine in ("onnxruntime", "nano", "llama.cpp") else {}
+options = {"threads": 1} if own_engine in ("onnxruntime", "nano", "llama.cpp") else {}
 server = helpers.launch(own_engine, own_model, max_num_seqs=2, **options)
 lengths = [128, 256, 512, 1024, 2048]
 points, ttfts_s = [], []
@@ -177,7 +183,7 @@ print(f"2,048 tokens take {ttfts_s[-1] / ttfts_s[1]:.1f} times as long as 256; g
 # Your functions read it. (For a model that is not the course's own, the shape comes from its config.)
 
 # %% id="read"
-best = max(one.matrix_flops_per_s for one in (limits, helpers.measure_limits()))
+best = max(one.matrix_flops_per_s for one in (limits, helpers.measure_limits(threads=1)))
 peak = best if on_laptop else max(helpers.device("gb10").flops_per_s["bf16"])
 config = helpers.model_shape(own_model)
 shape = {name: getattr(config, name) for name in ("layers", "hidden", "heads", "kv_heads", "head_size", "intermediate")}
@@ -317,7 +323,8 @@ tokenizer = helpers.load_tokenizer("course")
 questions = helpers.prompt_class("predictable")[:4] + helpers.prompt_class("semi")[:4]
 prompts = [tokenizer.encode(tokenizer.render_chat([{"role": "user", "content": text}])) for text in questions]
 sides = {"nano": None, "onnxruntime": compiled}
-engines = {name: load_engine("course", loaded=one, max_num_seqs=4, max_model_len=2048) for name, one in sides.items()}
+limits_of = {"max_num_seqs": 4, "max_model_len": 2048, "prefix_caching": False}
+engines = {name: load_engine("course", loaded=one, **limits_of) for name, one in sides.items()}
 answers = {}
 for name, one in engines.items():
     requests = [one.add_request(prompt, max_tokens=24) for prompt in prompts]
@@ -454,7 +461,7 @@ helpers.check("ex11-agreement", agreement)
 
 # %% id="int8"
 small = helpers.build_engine("course", precision="int8", profile=shapes, tell=print)
-rounded = load_engine("course", loaded=helpers.load_compiled(small), max_num_seqs=4, max_model_len=2048)
+rounded = load_engine("course", loaded=helpers.load_compiled(small), **limits_of)
 requests = [rounded.add_request(prompt, max_tokens=24) for prompt in prompts]
 rounded.run_until_done()
 print(agreement(answers["nano"], [request.ids[request.prompt_tokens :] for request in requests]))
