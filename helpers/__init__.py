@@ -21,6 +21,7 @@ PUBLIC = {
     "Burst": "helpers.bench.arrivals",
     "bytes_per_weight": "helpers.bench.roofline",
     "calibrate": "helpers.bench.calibrate",
+    "CapacityPlanner": "helpers.ui.panels.planner",
     "check": "helpers.course.exercises",
     "choose_profile": "helpers.hardware",
     "class_prompts": "helpers.bench.workloads",

@@ -12,7 +12,7 @@ from helpers.ui.panels.passes import Pass, Spoken, speak
 DRAFTS = {"ngram": "n-gram look-up", "draft": "draft model", "eagle3": "EAGLE-3 head"}
 MOST_DRAFT_TOKENS = 8
 PLAY_MS = 700
-KEPT, REJECTED = "rgba(0, 153, 136, 0.3)", "rgba(220, 74, 43, 0.3)"
+KEPT, REJECTED = "rgba(0, 153, 136, 0.45)", "rgba(220, 74, 43, 0.45)"
 """Green and red thin enough for the page's own ink, light or dark."""
 
 NEW_LINE = "\n"

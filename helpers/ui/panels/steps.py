@@ -165,7 +165,7 @@ class StepExplorer(Panel):
         if bar.kind is PREFILL and after - begin > 1:
             sign = str(tokens)
         frame = (
-            f";outline:2px solid currentColor;outline-offset:-1px" if begin == self._at and after == begin + 1 else ""
+            ";outline:2px solid currentColor;outline-offset:-1px" if begin == self._at and after == begin + 1 else ""
         )
         numbers = self._steps[begin]["number"], self._steps[after - 1]["number"]
         span = f"step {numbers[0]}" if after == begin + 1 else f"steps {numbers[0]} to {numbers[1]}"
