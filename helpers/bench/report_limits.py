@@ -1,7 +1,8 @@
 """Steps under the limits of their machine, and where their time goes: only for runs whose machine's limits are known.
 
 A bundle of `./course bench --engine` carries the limits of the machine that made it (`limits.json`). A DGX Spark's are
-published ones. Runs that speculate are left out: their steps emit several tokens.
+published ones. Left out are runs that speculate, whose steps emit several tokens, and runs whose reads coalesced, for
+which the median gap is no step.
 """
 
 from typing import Any
@@ -24,7 +25,7 @@ SPARK_GPU = "GB10"
 def limits_sections(group: Group) -> list[Section]:
     """Roofline and step-time terms of a group; empty where limits or the model's shape are not known."""
     limits = next(filter(None, map(_limits, group.runs)), None)
-    plain = [run for run in group.runs if not _speculates(run) and run.origin != "simulated"]
+    plain = [run for run in group.runs if run.origin != "simulated" and not (_speculates(run) or _is_coalesced(run))]
     if limits is None or not plain:
         return []
     try:
@@ -98,3 +99,9 @@ def _limits(run: Run) -> tuple[float, float, str] | None:
 
 def _speculates(run: Run) -> bool:
     return counted_acceptance(run)[0] is not None
+
+
+def _is_coalesced(run: Run) -> bool:
+    """Half of the chunks or more came together with the one before."""
+    metrics = run.metrics
+    return bool(metrics.itl_s and metrics.tpot_s and metrics.itl_s.p50 < metrics.tpot_s.p50 / 2)
