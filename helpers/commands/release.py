@@ -26,9 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out is None and arguments.private is None:
         raise UsageError("nothing was asked for", "", "./course release --out DIR, or --private DIR, or both")
     if arguments.private is not None:
-        entries = [entry for entry in find_tasks() if entry.task.exercises]
-        paths = write_cases(arguments.private, entries, arguments.seed)
-        print(f"Private inputs of {len(paths)} labs: {arguments.private}. Keep them from learners.")
+        paths = write_cases(arguments.private, find_tasks(), arguments.seed)
+        print(f"Private inputs of {len(paths)} tasks: {arguments.private}. Keep them from learners.")
     if arguments.out is not None:
         files = write_release(arguments.out)
         megabytes = sum(path.stat().st_size for path in files) / 1e6

@@ -88,12 +88,14 @@ def write_cases(folder: Path, entries: Sequence[Entry], seed: int) -> list[Path]
 
 
 def draw_cases(entry: Entry, seed: int) -> dict[str, tuple[Case, ...]]:
-    """Draw private cases of every exercise of a task; the same seed gives the same cases.
+    """Draw private cases of every exercise of a task, none where it has none; the same seed gives the same cases.
 
     Raises:
         MissingError: the task's solution or its private.py is not there.
         CheckFailed: an exercise has no draw, the solution raised, or no draw tells a planted mistake from it.
     """
+    if not entry.task.exercises:
+        return {}
     draws = read_draws(entry)
     solution = entry.notebook("solutions")
     if not solution.exists():

@@ -20,7 +20,7 @@ from helpers.grade import private
 from helpers.grade.private import draw_cases, load_cases, read_draws, write_cases
 
 TASKS = [entry for entry in find_tasks() if entry.task.exercises]
-ONLY_ANSWER = ("ex12-still-builds",)
+ONLY_ANSWER = ("ex12-still-builds", "ex4-honesty")
 """Exercises with a mistake that shows on one input alone, which is visible."""
 
 DOUBLE = Exercise("ex1-double", "double", "double", "think", (Case("two", {"x": 2}, 4),))
