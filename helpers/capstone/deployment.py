@@ -24,12 +24,8 @@ from helpers.engines.reservation import uses_gpu
 from helpers.errors import MissingError, UsageError
 from helpers.hardware import usable_cores
 
-TOKEN_BUDGET = {
-    "llama.cpp": ("n_batch", "n_ubatch"),
-    "nano": ("max_num_batched_tokens",),
-    "tensorrt-llm": ("max_num_tokens",),
-}
-"""Engine -> its own names for the most tokens that it computes in one step, where the adapter takes them."""
+TOKEN_BUDGET = ("max_num_batched_tokens", "max_num_tokens", "n_ubatch", "micro_batch_tokens")
+"""What engines call the most tokens that they compute in one step; each adapter takes one of them, or none."""
 
 TEMPLATE_TOKENS = 32
 """Room for a chat template around one message."""
@@ -120,7 +116,7 @@ class Deployment:
         """A JSON-ready dictionary; `build` is its inverse."""
         return asdict(self)
 
-    def config(self, engine: str) -> ServeConfig:
+    def config(self, adapter: Adapter) -> ServeConfig:
         """The same in the words of `helpers.launch`.
 
         Raises:
@@ -132,12 +128,10 @@ class Deployment:
         if self.chunked_prefill is not None:
             extra["chunked_prefill"] = self.chunked_prefill
         if self.max_num_batched_tokens is not None:
-            if engine not in TOKEN_BUDGET:
-                raise UsageError(
-                    f"max_num_batched_tokens cannot be set for {engine}",
-                    f"those that take it are {', '.join(TOKEN_BUDGET)}",
-                )
-            extra |= dict.fromkeys(TOKEN_BUDGET[engine], self.max_num_batched_tokens)
+            budget = next((name for name in TOKEN_BUDGET if name in adapter.extra), None)
+            if budget is None:
+                raise UsageError(f"max_num_batched_tokens cannot be set for {adapter.name}", "it has no option for it")
+            extra[budget] = self.max_num_batched_tokens
         options = {
             "max_num_seqs": self.max_num_seqs,
             "draft_tokens": self.draft_tokens,
@@ -145,12 +139,12 @@ class Deployment:
             "threads": self.threads,
         }
         return ServeConfig.build(
-            engine=engine,
+            engine=adapter.name,
             model=self.model,
             precision=self.quantization,
             prefix_caching=self.prefix_caching,
             speculation=self.speculation,
-            draft_model=known_draft(engine, self.model, self.speculation),
+            draft_model=known_draft(adapter.name, self.model, self.speculation),
             tensor_parallel=self.tensor_parallel,
             extra=extra,
             **{name: value for name, value in options.items() if value is not None},
@@ -201,7 +195,7 @@ def check(deployment: Deployment, brief: Brief) -> Checked:
     """
     require_offered(deployment, brief)
     adapter = registry.find(deployment.engine, deployment.model)
-    config = complete(adapter, deployment.config(deployment.engine))
+    config = complete(adapter, deployment.config(adapter))
     _require_room(config, brief)
     need = memory.estimate(config, memory.host_memory(), on_gpu=uses_gpu(config))
     checked = Checked(deployment, adapter, config, need.total_bytes * deployment.replicas)

@@ -41,7 +41,7 @@ def simulate_brief(brief: Brief, deployment: Deployment, *, quick: bool = False,
     """
     require_offered(deployment, brief)
     adapter = registry.choose(deployment.engine, deployment.model)
-    config = complete(adapter, deployment.config(deployment.engine))
+    config = complete(adapter, deployment.config(adapter))
     device, machines = DEVICES[brief.profile]
     if brief.profile != "laptop" and deployment.tensor_parallel * deployment.replicas > machines:
         raise UsageError(

@@ -7,6 +7,7 @@ import pytest
 from helpers.capstone import deployment as module
 from helpers.capstone.brief import find_brief
 from helpers.capstone.deployment import Deployment, check, read_deployment
+from helpers.engines import registry
 from helpers.engines.memory import HostMemory
 from helpers.errors import EngineUnavailable, MissingError, UsageError
 
@@ -69,7 +70,7 @@ def test_a_possible_one_is_completed() -> None:
     checked = check(chat(max_num_seqs=40, quantization="q8_0", max_num_batched_tokens=256, threads=2), CHAT)
     assert checked.config.max_num_seqs == 40
     assert checked.config.precision == "q8_0"
-    assert dict(checked.config.extra) == {"n_batch": 256, "n_ubatch": 256}
+    assert dict(checked.config.extra) == {"n_ubatch": 256}
     assert checked.cores == 2
 
 
@@ -117,4 +118,4 @@ def test_a_missing_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_token_budget_where_there_is_none() -> None:
     with pytest.raises(UsageError, match="cannot be set for ollama"):
-        chat(engine="ollama", max_num_batched_tokens=64).config("ollama")
+        chat(engine="ollama", max_num_batched_tokens=64).config(registry.choose("ollama"))
