@@ -66,6 +66,12 @@ server = helpers.launch(engine, model, max_num_seqs=16)
 print(server.backend)
 print(server.plan.shell if server.plan else f"attached to {server.url}")
 
+# %% [markdown] id="engine-panel-text"
+# What else could run on this machine, and what does run? *Log* shows an engine's own words.
+
+# %% id="engine-panel"
+helpers.EnginePanel()
+
 # %% [markdown] id="s1"
 # ## 1. One request under the clock
 # Ask a question and keep the time of everything that happens.
@@ -273,6 +279,14 @@ print(beside(guess, gain, "times the throughput of one stream"))
 
 # %% id="load-plot"
 helpers.load_curves({f"{server.engine} {server.precision}": [run.point() for run in sweep.runs]})
+
+# %% [markdown] id="live-text"
+# The same eight streams while they run. *Stop* ends a measurement, and keeps what has ended.
+
+# %% id="live"
+eight = await helpers.measure_live(
+    server, helpers.unique_prompts(64, 48, seed=seed), helpers.ClosedLoop(8), 24 if quick else 192
+)
 
 # %% [markdown] id="knee-text"
 # The ring marks the **knee**: the load of greatest power, throughput / latency. Before it, users are nearly free; after

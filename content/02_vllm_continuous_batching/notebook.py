@@ -273,6 +273,12 @@ else:
 # %% id="blocks"
 helpers.plot_blocks(engines["continuous"].trace.records)
 
+# %% [markdown] id="step-explorer-text"
+# And now in motion: move the slider, or let it play. Who joins when somebody leaves, and what becomes of the blocks?
+
+# %% id="step-explorer"
+helpers.StepExplorer(engines["continuous"].trace.records, source="measured: nano's trace of the race")
+
 # %% [markdown] id="block-size-text"
 # What is wasted? At most the rest of each request's last block. The next table takes the tokens that were in the cache
 # in every step of the race, and counts the places that would be reserved for them. **Guess: which share of the places
@@ -805,6 +811,13 @@ for many in [f for f in figures if f.batch > 1]:
             gained = many.decode_tokens_per_s / one.decode_tokens_per_s
             print(f"published, {many.source.title}: {many.engine}, {many.model} {many.precision},", end=" ")
             print(f"batch {many.batch} gives {gained:.1f} times the tokens/s of batch 1")
+
+# %% [markdown] id="planner-text"
+# How many people does that serve? The course's simulator knows what a step costs on a Spark; what it leans on stands
+# below its table. Move the lengths and the bounds; *Play the traffic* takes longer and knows queues too.
+
+# %% id="planner"
+helpers.CapacityPlanner()
 
 # %% [markdown] id="spark-read"
 # So the gain of a batch is real on both machines, and its cause is not the same: where reading the weights is most of

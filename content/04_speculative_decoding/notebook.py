@@ -90,6 +90,13 @@ with helpers.launch(own_engine, model, speculation="eagle3", draft_tokens=4) as 
 print("the same words:", same)
 print(f"{counted['acceptance_length']:.2f} tokens a pass of the target: the engine's own counters")
 
+# %% [markdown] id="acceptance-view-text"
+# And the same in the text itself, from the inside of nano: what was proposed and kept, what was proposed and thrown
+# away, and in bold the target's own tokens. Ask for a story at temperature 1, or change the draft: what is left?
+
+# %% id="acceptance-view"
+helpers.AcceptanceView("Count from 1 to 20.", seed=seed)
+
 # %% [markdown] id="s2"
 # ## 2. Why nothing changes
 # At temperature 0 it is simple: a proposal stands if it is the token that the target would have taken.
@@ -290,6 +297,13 @@ acceptance_figure
 # The target is the same, the drafts are the same; the *text* decides. A draft that was trained on what the target
 # writes foresees a list; nobody foresees what a story at temperature 1 will say next. Your own users' text is the only
 # benchmark that tells you what you will gain.
+
+# %% [markdown] id="side-by-side-text"
+# See it run: the same words, at another pace. Ask for something that no draft foresees, and race them again.
+
+# %% id="side-by-side"
+pair = {label: servers[label] for label in ("baseline", list(servers)[-1])}
+helpers.SideBySide(pair, "Count from 1 to 20.", max_tokens=24 if quick else 48) if len(pair) > 1 else pair
 
 # %% [markdown] id="s5"
 # ## 5. How many tokens to propose
