@@ -30,7 +30,7 @@ def test_there_are_three() -> None:
 
 
 def test_the_load_follows_the_clock() -> None:
-    assert find_brief("chat", "laptop").load.arrivals(2.0) == Poisson(3.5)
+    assert find_brief("chat", "laptop").load.arrivals(2.0) == Poisson(3.0)
     assert find_brief("agent", "laptop").load.arrivals(2.0) == ClosedLoop(1)
 
 
