@@ -194,7 +194,7 @@ def _cost(judgement: Judgement) -> str:
     eur, budget = judgement.cost.eur_per_1000_good, judgement.brief.budget_eur
     if eur is None or eur <= budget:
         return ""
-    return f"cost: {eur:.2g} EUR for 1,000 good requests, the budget is {budget:g}"
+    return f"cost: {eur:.3g} EUR for 1,000 good requests, the budget is {budget:g}"
 
 
 def _prediction(judgement: Judgement) -> str:
