@@ -175,7 +175,8 @@ deployments = {label: helpers.Deployment.build(**options) for label, options in 
 # refused before anything starts. Read the reasons, change one thing, and judge again; each judgement is kept.
 
 # %% id="judge-today"
-assert (engine, model) == ("auto", "course"), "a brief says which engines and models there are"
+if (engine, model) != ("auto", "course"):
+    print("A brief says which engines and models there are to choose from: these two parameters change nothing.")
 today_folder = helpers.new_folder(run_dir, f"{name}-today")
 today = helpers.judge(name, helpers.Deployment.build(**brief.default), quick=quick, out=today_folder)
 print("\n".join(today.reasons))
