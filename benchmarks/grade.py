@@ -143,7 +143,7 @@ def render(result: dict[str, Any]) -> str:
         ["the same by bare papermill", f"{stub['bare_s']:.2f} s"],
         [
             "memory of the grader, first and last tenth",
-            " and ".join(f"{stub[name] / 2**20:.0f} MiB" for name in MEMORY),
+            memory,
         ],
         [f"{ordinary['count']} complete copies of {ORDINARY}, {JOBS} at a time", f"{ordinary['wall_s']:.0f} s"],
         ["their own kernels' times together", f"{ordinary['kernels_s']:.0f} s"],

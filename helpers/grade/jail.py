@@ -124,9 +124,14 @@ def loopback_only() -> None:
         OSError: the system does not allow it.
     """
     unshare(CLONE_NEWNET)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
-        import fcntl
+    raise_loopback()
 
+
+def raise_loopback() -> None:
+    """Bring up the loopback device of a network of one's own."""
+    import fcntl
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
         asked = struct.pack("16sh14x", b"lo", 0)
         flags = struct.unpack("16sh14x", fcntl.ioctl(handle, SIOCGIFFLAGS, asked))[1]
         fcntl.ioctl(handle, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
@@ -239,9 +244,10 @@ def run(jail: Jail, program: list[str]) -> int:
         become(jail, program)
     # Interrupts are for the program; they are sent to the whole process group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC)
+    # At once: who is not root gets a user namespace with it, and in a second one could not mount any more.
+    unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | (CLONE_NEWNET if jail.network == "none" else 0))
     if jail.network == "none":
-        loopback_only()
+        raise_loopback()
     build_root(jail)
     init = os.fork()
     if init:

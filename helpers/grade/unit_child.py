@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import threading
+import traceback
 from pathlib import Path
 
 from helpers.grade import jail
@@ -60,21 +61,24 @@ def main() -> None:
     threading.Thread(target=end_with_parent, args=(scratch,), daemon=True).start()
     # jsonschema would compile a grammar of URIs at each start, 1.2 s, which no check of a notebook uses.
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
-    from helpers.grade.request import UnitRequest
-    from helpers.grade.unit import Unit
-
+    code = 1
     try:
+        from helpers.grade.request import UnitRequest
+        from helpers.grade.unit import Unit
+
         Unit(UnitRequest.from_json(request)).grade()
-    finally:
-        sweep()
-        shutil.rmtree(scratch, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            if os.fstat(2).st_size > LOG_BYTES:
-                os.ftruncate(2, LOG_BYTES)
-    # The thread that waits for standard input must not keep this process.
+        code = 0
+    except Exception:  # noqa: BLE001  (visible: it stands in the log, and the unit is tried again)
+        traceback.print_exc()
+    sweep()
+    shutil.rmtree(scratch, ignore_errors=True)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    with contextlib.suppress(OSError):
+        if os.fstat(2).st_size > LOG_BYTES:
+            os.ftruncate(2, LOG_BYTES)
+    # The thread that waits for standard input must not keep this process.
+    os._exit(code)
 
 
 if __name__ == "__main__":
