@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def show_exercises(reports: "list[ExerciseReport]") -> None:
-    """Print each exercise with what does not hold, the likely mistake, and a hint."""
+    """Print each exercise with what does not hold, the likely mistake, and a hint; then what to do next."""
     for report in reports:
         for line in report.lines():
             print(line)
@@ -36,6 +36,10 @@ def show_exercises(reports: "list[ExerciseReport]") -> None:
             print(f"  Likely mistake: {report.mistake}")
         if report.hint:
             print(f"  Hint: {report.hint}")
+    held = sum(report.state == "holds" for report in reports)
+    following = next((report for report in reports if report.state != "holds"), None)
+    lead = f" Next: {following.exercise} ({following.title})." if following else ""
+    print(f"\n{held} of {len(reports)} exercises hold.{lead}")
     sys.stdout.flush()
 
 
@@ -51,7 +55,7 @@ def show_lab(report: "LabReport") -> None:
     if sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
     if report.ending is None:
-        print("\nYour lab as a whole is run when every exercise holds.")
+        print("Your lab as a whole is run when every exercise holds.")
         return
     ending = report.ending
     print(f"\nYour lab from top to bottom: {ending.outcome} ({ending.seconds:.0f} s) {ending.reason}".rstrip())

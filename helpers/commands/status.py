@@ -14,7 +14,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from helpers.course.status import read_status
+    from helpers.course.status import next_step, read_status
 
     statuses = read_status()
     if not statuses:
@@ -24,6 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
         exercises = f"{status.held} of {len(status.entry.task.exercises)} hold"
         if not status.opened:
             exercises = "lab not opened"
+        elif not status.checked:
+            exercises = "not checked yet"
         elif status.changed:
             exercises += ", lab changed since the last check"
         table.add_row(
@@ -38,8 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
     unfinished = [status for status in statuses if not status.done]
     if not unfinished:
         console.print("Everything that can be done here is done.")
-    else:
-        console.print(f"Next: {unfinished[0].next_command}")
+    started = next((status for status in unfinished if status.checked and status.open), None)
+    if started is not None:
+        console.print(f"Open in task {started.entry.name}: {', '.join(started.open)}")
+    console.print(f"Next: {next_step(statuses)}")
     return 0
 
 

@@ -66,7 +66,7 @@ def difference(expected: Any, actual: Any, exercise: Exercise) -> str:
     """How an answer differs from the expected one, as a phrase; empty if it does not."""
     if _is_number(expected) and _is_number(actual):
         close = math.isclose(expected, actual, rel_tol=exercise.relative_tolerance, abs_tol=exercise.absolute_tolerance)
-        return "" if close else f"expected {expected!r}, got {actual!r}"
+        return "" if close else f"expected {_digits(expected)}, got {_digits(actual)}"
     if isinstance(expected, list | tuple) and isinstance(actual, list):
         if len(expected) != len(actual):
             return f"expected {len(expected)} items, got {len(actual)}"
@@ -107,6 +107,11 @@ def agree(one: Outcome, other: Outcome, exercise: Exercise) -> bool:
 
 def _is_number(value: Any) -> bool:
     return type(value) in (int, float)
+
+
+def _digits(value: float) -> str:
+    """A number as a learner reads it: no 0.15000000000000002; tolerances are wider than the twelfth digit."""
+    return repr(float(f"{value:.12g}") if isinstance(value, float) else value)
 
 
 def _first_difference(pairs: Mapping[str, tuple[Any, Any]], exercise: Exercise) -> str:

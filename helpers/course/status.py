@@ -26,7 +26,9 @@ class TaskStatus:
     Attributes:
         demonstrated: states of the milestones in the newest run; empty if it was never run.
         opened: the learner has a copy of the lab.
+        checked: the lab was checked at least once.
         held: how many exercises held at the last check.
+        open: ids of those that did not, in the lab's order.
         changed: the lab changed since that check.
         own: states of the learner's own milestones, in the task's order.
     """
@@ -34,7 +36,9 @@ class TaskStatus:
     entry: Entry
     demonstrated: tuple[str, ...]
     opened: bool
+    checked: bool
     held: int
+    open: tuple[str, ...]
     changed: bool
     own: tuple[State, ...]
 
@@ -67,14 +71,16 @@ def next_step(statuses: list[TaskStatus]) -> str:
 def _status(entry: Entry, demonstrated: tuple[str, ...]) -> TaskStatus:
     opened = entry.notebook("work").exists()
     progress = _read(progress_path(entry))
-    held = sum(state == "holds" for state in progress.get("exercises", {}).values())
+    states = progress.get("exercises", {})
+    held = [exercise.id for exercise in entry.task.exercises if states.get(exercise.id) == "holds"]
+    still_open = tuple(exercise.id for exercise in entry.task.exercises if exercise.id not in held)
     folders = (entry.root / entry.run_dir("work"), check_folder(entry))
     own = tuple(
         min((judge_folder(entry, milestone, folder).state for folder in folders), key=BEST_FIRST.index)
         for milestone in entry.task.milestones
     )
     changed = opened and progress.get("lab_sha256") != lab_digest(entry)
-    return TaskStatus(entry, demonstrated, opened, held, changed, own)
+    return TaskStatus(entry, demonstrated, opened, bool(progress), len(held), still_open, changed, own)
 
 
 def _demonstrated(root: Path) -> dict[int | str, tuple[str, ...]]:

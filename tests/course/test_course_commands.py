@@ -196,6 +196,11 @@ def test_check_names_the_mistake_and_never_the_solution(clone: Path) -> None:
     assert "Likely mistake: You took the last chunk" in done.stdout
     assert "ex2-gaps: holds" in done.stdout
     assert "chunk_s[0] - sent_s" not in done.stdout
+    assert "1 of 2 exercises hold. Next: ex1-ttft (time to first token)." in done.stdout
+    status = course(clone, "status").stdout
+    assert "1 of 2 hold" in status
+    assert "Open in task 1: ex1-ttft" in status
+    assert "Next: ./course check 1" in status
 
 
 def test_check_survives_a_lab_that_does_not_parse_and_one_that_is_no_notebook(clone: Path) -> None:

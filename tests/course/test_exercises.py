@@ -27,6 +27,7 @@ def here(sample: Entry, monkeypatch: pytest.MonkeyPatch) -> Entry:
     [
         (1.0, 1.0005, ""),
         (1.0, 1.01, "expected 1.0, got 1.01"),
+        (0.2, 0.1 + 0.05, "expected 0.2, got 0.15"),
         (1, 1.0, ""),
         (0.0, 1e-12, ""),
         (1.0, math.nan, "expected 1.0, got nan"),
