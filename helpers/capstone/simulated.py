@@ -1,7 +1,7 @@
 """A brief on a machine that is not here: the load on the simulator's clock, every figure labelled simulated.
 
-Also the means to predict: what the simulator says before a deployment is judged. What it does not know is said in the
-remarks: quality cannot be simulated, acceptance of a speculation is assumed.
+Also the means to predict: what the simulator says before a deployment is judged. Quality cannot be
+simulated, the acceptance of a speculation is assumed, and this CPU is known in float32 only.
 """
 
 from dataclasses import replace
@@ -93,7 +93,8 @@ def _replica(
     sweep = simulate_load(
         device,
         deployment.model,
-        quantization=deployment.quantization,
+        # This CPU is known in float32 only.
+        quantization="f32" if device == "cpu" else deployment.quantization,
         engine=deployment.engine,
         arrivals=_share(brief.load.arrivals(1.0), replicas),
         requests=len(range(number, count, replicas)),

@@ -1,13 +1,20 @@
 """Briefs on machines that are not here: simulated, and labelled so."""
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+
 import pytest
 
+from helpers.bench.provenance import machine_id
 from helpers.capstone.brief import find_brief
 from helpers.capstone.deployment import Deployment
 from helpers.capstone.judgement import Judgement
 from helpers.capstone.judging import judge
 from helpers.capstone.simulated import predict, simulate_brief
 from helpers.errors import MissingError, UsageError
+from helpers.simulate.parameters import Parameters
+from helpers.simulate.this_cpu import Profile
 
 PLAIN = {"engine": "vllm", "model": "llama-3.1-8b", "quantization": "nvfp4"}
 
@@ -55,3 +62,17 @@ def test_a_prediction() -> None:
     assert said.goodput_per_s is not None
     assert said.goodput_per_s > 0
     assert said.output_tokens_per_s is not None
+
+
+@pytest.mark.parametrize("name", ["chat", "extraction", "agent"])
+def test_this_machine_by_its_kept_profile(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    parameters = Parameters(1.0, 1.0, 1.0, 0.0, 0.0, 0.0, step_s=0.002, overlaps=False)
+    profile = Profile("nano", parameters, 1e10, 5e10, 1.2, 0.2, 16, 160_000_000, "2026-11-24", 0.1)
+    folder = tmp_path / "simulate"
+    folder.mkdir()
+    (folder / f"{machine_id()}-nano.json").write_text(json.dumps(asdict(profile)))
+    brief = find_brief(name, "laptop")
+    said = predict(brief, Deployment.build(**brief.default, max_model_len=1280), quick=True, seed=1)
+    assert said.output_tokens_per_s is not None
+    assert said.output_tokens_per_s > 0
