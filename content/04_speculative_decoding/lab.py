@@ -4,7 +4,7 @@
 # **You will** write what makes speculation safe (verification by rejection sampling) and what makes it worth while
 # (expected length, speedup, the batch at which it loses), then measure it beside a baseline of its own.
 #
-# **It takes** 2 hours, the first three parts about 75 minutes; 2 cores, 2 GB of memory, no GPU. The guided notebook
+# **It takes** 2 hours, the first three parts about 75 minutes; 2 cores, 4 GB of memory, no GPU. The guided notebook
 # `notebooks/04_speculative_decoding.ipynb` shows the way; this lab is yours to walk.
 #
 # | part | you do | minutes |

@@ -304,7 +304,7 @@ TASK = Task(
     title="Speculative decoding with SGLang and EAGLE-3",
     minutes=120,
     gpu_minutes=25,
-    needs="2 cores, 2 GB of memory; no GPU",
+    needs="2 cores, 4 GB of memory; no GPU",
     exercises=(GREEDY, KEEP, RESIDUAL, SAMPLED, LENGTH, SPEEDUP, NGRAM, ACCEPTANCE, CROWD, TREE),
     milestones=(
         Milestone(
