@@ -1,12 +1,11 @@
-"""The pictures of the README, from real runs: `.venv/bin/python docs/pictures/make.py [RUN]`, two to five minutes.
+"""The pictures of the README: `.venv/bin/python docs/pictures/make.py`, about a minute; needs Chromium.
 
-RUN is a folder that `./course run 1 --out RUN` left; without it one is made. The report is that of the recorded runs,
-which were made on an idle machine. Needs Chromium.
+The report is that of the recorded runs, which were made on an idle machine; the chat page and the notebook run here.
 """
 
-import argparse
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -18,12 +17,20 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import nbformat
+
 import helpers
 from helpers.config import ROOT
 from helpers.course.browser import open_browser
+from helpers.course.metadata import METADATA
 
 FOLDER = Path(__file__).resolve().parent
-STEM = "01_engine_benchmark"
+CELLS = (
+    "import helpers\nfrom helpers.nano.engine import load_engine",
+    "engine = load_engine('course', max_num_seqs=4, max_num_batched_tokens=96, num_blocks=96)\n"
+    "laps = helpers.race({'continuous': engine}, helpers.mixed_load(10, seed=1, shared=tuple(range(20, 60))))",
+    "helpers.StepExplorer(engine.trace.records)",
+)
 SIZE = {"width": 1200, "height": 720}
 LIMIT_MS = 120_000
 QUESTIONS = ("What is continuous batching?", "Why does the KV cache matter?")
@@ -32,25 +39,15 @@ NO_NEWS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false",
 
 def main() -> int:
     """Make all pictures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", nargs="?", type=Path)
-    given = parser.parse_args().run
     with tempfile.TemporaryDirectory() as folder, open_browser() as browser:
-        run = (given or make_run(Path(folder, "run"))).resolve()
         with page_at(browser, make_report(Path(folder, "report")).as_uri(), ".plot.js-plotly-plot") as page:
             shoot(page, "report")
             page.locator(".plot").nth(1).screenshot(path=FOLDER / "report-load.png")
         make_chat_picture(browser, Path(folder, "gateway.sqlite"))
-        make_notebook_picture(browser, run)
+        make_notebook_picture(browser, Path(folder, "notebook"))
     for path in sorted(FOLDER.glob("*.png")):
         print(f"{path.stat().st_size / 1e3:6.0f} kB  {path.name}")
     return 0
-
-
-def make_run(folder: Path) -> Path:
-    """A run of task 12.1."""
-    subprocess.run([sys.executable, "-m", "helpers", "run", "1", "--out", str(folder)], check=True)
-    return folder
 
 
 def make_report(folder: Path) -> Path:
@@ -83,29 +80,29 @@ def make_chat_picture(browser: Any, database: Path) -> None:
         shoot(page, "chat")
 
 
-def make_notebook_picture(browser: Any, run: Path) -> None:
-    """JupyterLab with the executed notebook, at its first figure."""
+def make_notebook_picture(browser: Any, folder: Path) -> None:
+    """JupyterLab with what a scheduler did, step by step, in an engine that ran in that notebook."""
+    settings = folder / ".jupyter"
+    settings.mkdir(parents=True)
+    (settings / "overrides.json").write_text(json.dumps(NO_NEWS))
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS], metadata=METADATA)
+    nbformat.write(notebook, folder / "batching.ipynb")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     argv = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", "--ServerApp.token="]
-    argv += ["--ServerApp.allow_root=True", f"--ServerApp.port={port}", f"--ServerApp.root_dir={run}"]
-    argv += ["--LabApp.news_url=None", f"--LabApp.app_settings_dir={run / '.jupyter'}"]
-    settings = run / ".jupyter"
-    settings.mkdir(exist_ok=True)
-    (settings / "overrides.json").write_text(json.dumps(NO_NEWS))
-    server = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    argv += ["--ServerApp.allow_root=True", f"--ServerApp.port={port}", f"--ServerApp.root_dir={folder}"]
+    argv += ["--LabApp.news_url=None", f"--LabApp.app_settings_dir={settings}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "JUPYTER_CONFIG_DIR": str(settings)}
+    server = subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(f"http://127.0.0.1:{port}/api")
-        address = f"http://127.0.0.1:{port}/lab/tree/{STEM}/{STEM}.ipynb"
-        with page_at(browser, address, ".jp-Notebook .jp-Cell") as page:
-            for _ in range(60):  # cells are drawn as they come into view
-                if page.locator(".js-plotly-plot").count():
-                    break
-                page.locator(".jp-WindowedPanel-outer").first.evaluate("view => view.scrollBy(0, 500)")
-                page.wait_for_timeout(300)
-            page.locator(".js-plotly-plot").first.scroll_into_view_if_needed()
-            page.wait_for_timeout(1500)
+        address = f"http://127.0.0.1:{port}/lab/tree/batching.ipynb"
+        with page_at(browser, address, "#jp-main-statusbar >> text=| Idle") as page:
+            page.locator(".lm-MenuBar-item", has_text="Run").click()
+            page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
+            page.locator(".course-steps").scroll_into_view_if_needed()
+            page.wait_for_selector("#jp-main-statusbar >> text=| Idle")
             shoot(page, "notebook")
     finally:
         server.terminate()

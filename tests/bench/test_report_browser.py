@@ -1,5 +1,9 @@
-"""The report in a real browser: figures drawn, nothing loaded, nothing too wide, fit for everybody, on paper too."""
+"""The report in a real browser: figures drawn, nothing loaded, nothing too wide, fit for everybody, on paper too.
 
+Screenshots are kept in the folder that COURSE_SCREENSHOTS names.
+"""
+
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,7 @@ from tests.bench.samples import make_run, provenance
 
 pytestmark = pytest.mark.browser
 
+WANTED = os.environ.get("COURSE_SCREENSHOTS", "")
 SERIOUS = ("serious", "critical")
 
 
@@ -67,6 +72,8 @@ def test_the_page_draws_itself_offline(browser: Any, page_file: Path, scheme: st
     assert page.errors == []
     assert page.asked == [page_file.as_uri()]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if WANTED:
+        page.screenshot(path=Path(WANTED) / f"report-{width}-{scheme}.png", full_page=True)
     ink = page.evaluate("getComputedStyle(document.body).color")
     assert (ink == "rgb(230, 233, 236)") == (scheme == "dark")
     page.close()

@@ -41,3 +41,9 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert target.exists(), f"{link} leads nowhere"
         if anchor and target.suffix == ".md":
             assert anchor in anchors(target), f"{link}: there is no such heading"
+
+
+def test_pictures_are_small() -> None:
+    pictures = sorted((ROOT / "docs" / "pictures").glob("*.png"))
+    assert pictures
+    assert sum(path.stat().st_size for path in pictures) < 600_000
