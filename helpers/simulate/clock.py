@@ -87,7 +87,7 @@ class Stepper:
         """One token of an EAGLE-3 head of this width, in bf16: bytes only, since it is so small."""
         hidden = self.architecture.hidden
         moved = 2.0 * (12 * hidden**2 + 3 * hidden**2 + hidden * DRAFT_VOCABULARY)
-        terms = Terms(moved / self.parallel / self.device.bandwidth_bytes_per_s, 0.0, 0.0, 1, 0, 0.0)
+        terms = Terms(moved / self.parallel / self.device.bandwidth_bytes_per_s, 0.0, 0.0, 0.0, 1, 0, 0.0)
         return float(self.parameters.seconds(terms, sequences=0, eager=self.eager, link_s=0.0)) - self.parameters.step_s
 
     def _seconds(self, load: Load, admitted: int) -> float:

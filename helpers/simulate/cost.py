@@ -73,6 +73,7 @@ class Terms:
 
     memory_s: float
     dense_s: float
+    attention_s: float
     expert_s: float
     layers: int
     reduces: int
@@ -154,7 +155,8 @@ def step_terms(architecture: Architecture, layout: Layout, device: Device, load:
     moved = 2 * (parallel - 1) / parallel * load.tokens * architecture.hidden * 2.0
     return Terms(
         memory_s=(weights + kv_bytes + state_bytes) / parallel / device.bandwidth_bytes_per_s,
-        dense_s=(dense_flops / rate + attention_flops / attention_rate) / parallel,
+        dense_s=dense_flops / rate / parallel,
+        attention_s=attention_flops / attention_rate / parallel,
         expert_s=expert_flops / rate / parallel,
         layers=architecture.layers,
         reduces=reduces,

@@ -199,7 +199,7 @@ def _fit(samples: Sequence[_Sample]) -> Parameters:
     start = Parameters(memory, 0.0, 0.0, layer_s, 0.0, 0.0)
     prefill = [sample for sample in samples if sample.kind == "prefill"]
     dense, experts = least_squares(
-        [(sum(t.dense_s for t in s.terms), sum(t.expert_s for t in s.terms)) for s in prefill],
+        [(sum(t.dense_s + t.attention_s for t in s.terms), sum(t.expert_s for t in s.terms)) for s in prefill],
         [s.seconds - layer_s * sum(t.layers for t in s.terms) for s in prefill],
     )
     eager = [sample for sample in samples if sample.kind == "eager"]

@@ -10,11 +10,12 @@ from helpers.simulate.cost import Terms
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Six global parameters, fitted on published figures; on this CPU measured instead, with three more.
+    """Six global parameters, fitted on published figures; on this CPU measured instead, with four more.
 
     Attributes:
         memory: seconds of memory traffic / seconds at the published bandwidth (1 / the share that is reached).
         dense, experts: likewise for arithmetic, in matrices that every token uses, and in experts.
+        attention: likewise for scores and weighted sums; None where it is that of `dense`.
         layer_s: launching one layer's kernels, as a CUDA graph.
         eager_layer_s: the same without a graph.
         reduce_s: latency of one all-reduce between machines.
@@ -29,6 +30,7 @@ class Parameters:
     layer_s: float
     eager_layer_s: float
     reduce_s: float
+    attention: float | None = None
     step_s: float = 0.0
     sequence_s: float = 0.0
     request_s: float = 0.0
@@ -37,7 +39,8 @@ class Parameters:
     def seconds(self, terms: Terms, *, sequences: int, admitted: int = 0, eager: bool = False, link_s: float) -> float:
         """Time of a step; `link_s` is the latency of one all-reduce. Arrays in the terms give an array."""
         memory_s = terms.memory_s * self.memory
-        arithmetic_s = terms.dense_s * self.dense + terms.expert_s * self.experts
+        attention = self.dense if self.attention is None else self.attention
+        arithmetic_s = terms.dense_s * self.dense + terms.attention_s * attention + terms.expert_s * self.experts
         both_s = np.maximum(memory_s, arithmetic_s) if self.overlaps else memory_s + arithmetic_s
         launches_s = terms.layers * (self.eager_layer_s if eager else self.layer_s)
         fixed_s = self.step_s + sequences * self.sequence_s + admitted * self.request_s
@@ -50,6 +53,7 @@ class Parameters:
             memory=self.memory * bytes_and_launches,
             dense=self.dense * arithmetic,
             experts=self.experts * arithmetic,
+            attention=None if self.attention is None else self.attention * arithmetic,
             layer_s=self.layer_s * bytes_and_launches,
             eager_layer_s=self.eager_layer_s * bytes_and_launches,
             reduce_s=self.reduce_s * bytes_and_launches,

@@ -38,13 +38,13 @@ from helpers.simulate.traffic import Users
 MODELS = ("course", "course-heavy")
 """Two sizes, so that bytes and FLOPs can be told from what every step costs."""
 
-LOADS = ((1, 128, 32), (1, 768, 8), (4, 128, 32), (16, 128, 32))
+LOADS = ((1, 128, 32), (1, 768, 8), (2, 32, 96), (4, 128, 32), (16, 128, 32))
 """Streams, prompt and answer tokens of the runs for each model."""
 
-UNITS = ("memory", "dense", "step_s", "sequence_s", "request_s")
+UNITS = ("memory", "dense", "attention", "step_s", "sequence_s", "request_s")
 """The parameters that a CPU shows; NumPy's and oneDNN's kernels launch nothing."""
 
-NOTHING = Parameters(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, overlaps=False)
+NOTHING = Parameters(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, attention=0.0, overlaps=False)
 
 
 @dataclass(frozen=True, slots=True)
