@@ -89,7 +89,7 @@ def test_import_helpers_and_the_command_line_load_nothing_heavy() -> None:
 NANO_CORE = ("request", "block_manager", "step", "scheduler", "kv_cache", "batch", "model", "sampling", "engine")
 """What a learner reads in an evening; the server, speculation, ranks, static batching and the trace are beside it."""
 
-BUDGET_LINES = {"nano core": 1_000, "nano": 2_500, "helpers": 30_000}
+BUDGET_LINES = {"nano core": 1_000, "nano": 2_500, "helpers": 33_000}
 """Lines of code, without blank lines, comments and docstrings; the course model's corpus is data and not counted."""
 
 
