@@ -1,18 +1,24 @@
 """Task 12.3's judges: they compute curves and shares again from the records, and say what evidence lacks."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+import helpers
 from helpers.bench.bundle import save_bundle
+from helpers.config import ROOT
 from helpers.course.catalogue import find_milestone
+from helpers.course.masters import parse
 from helpers.course.task import Evidence, Verdict
 from tests.bench.samples import make_run
 
+CONTENT = ROOT / "content" / "03_tensorrt_llm_engine"
 LENGTHS = (128, 512, 1024, 2048)
 Evil = Callable[[dict[str, Any]], object]
 
@@ -171,3 +177,26 @@ def test_another_engine_is_not_tensorrt_llm(tmp_path: Path) -> None:
     other = tmp_path / "other"
     evidence["points"] = save_points(other, engine="vllm")
     assert "measured on vllm" in judge("12.3.tensorrt-llm", evidence, other, "TensorRT-LLM 1.3.0rc13").reason
+
+
+def test_the_cells_for_a_gpu_make_evidence_that_reaches_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Section 9 as it is written, with an engine of this machine in TensorRT-LLM's place."""
+    cells = {cell.id: cell.source for cell in parse((CONTENT / "notebook.py").read_text(), "notebook.py")}
+    assert "for length in (128, 1024, 4096):" in cells["run-one"]
+    with helpers.launch("llama.cpp", "course", precision="f32", max_num_seqs=1) as real:
+
+        def stand_in(engine: str, model: str, **options: Any) -> helpers.Server:
+            assert (engine, options["max_num_seqs"]) == ("tensorrt-llm", 8)
+            if options.get("eager"):
+                raise helpers.EngineFailed("no memory for it")
+            return helpers.attach(real.url, model="course", engine="tensorrt-llm")
+
+        monkeypatch.setattr(helpers, "launch", stand_in)
+        names: dict[str, Any] = {"helpers": helpers, "time": time, "quick": True, "seed": 1, "model": "course"}
+        names |= {"run_dir": tmp_path, "server": SimpleNamespace(stop=lambda: None), "questions": ["What is TTFT?"] * 5}
+        for name in ("run-configurations", "run-one", "run", "trtllm-evidence"):
+            exec(cells[name].replace("4096", "512"), names)
+    assert set(names["backends"]) == {"fp8", "chunked, 2,048 tokens a step", "nvfp4"}
+    assert [row["answers as fp8"] for row in names["trtllm_rows"]] == [5, 5, 5]
+    verdict = judge("12.3.tensorrt-llm", names["tensorrt_llm"], tmp_path, "TensorRT-LLM, in its place llama.cpp")
+    assert verdict.state == "reached", verdict.reason
