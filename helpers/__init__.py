@@ -148,6 +148,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(PUBLIC[name]), name)
         globals()[name] = value
         return value
+    if name == "ui":  # the panels, as helpers.ui.StepExplorer
+        return importlib.import_module("helpers.ui")
     raise AttributeError(f"module 'helpers' has no attribute {name!r}")
 
 
