@@ -13,7 +13,7 @@ from helpers.course.execution import kernel_environment
 from tests.course.conftest import copy_clone
 
 LIMITS = {
-    "cell_s": 8,
+    "cell_s": 10,
     "notebook_s": 60,
     "exercise_s": 6,
     "memory_bytes": 1_200_000_000,

@@ -215,7 +215,7 @@ HOSTILE = {
     "output-stream": Hostile(("output-flood",), EXERCISES, "for _ in range(100_000):\n    print('x' * 1000)"),
     "output-at-once": Hostile(("output-flood",), EXERCISES, "'x' * 30_000_000"),
     "memory-bomb": Hostile(
-        ("error", "kernel-died"), EXERCISES, "kept = []\nwhile True:\n    kept.append(bytearray(b'x' * 10_000_000))"
+        ("error", "kernel-died"), EXERCISES, "kept = []\nwhile True:\n    kept.append(bytearray(50_000_000))"
     ),
     "many-memory-bombs": Hostile(
         ("error",),
