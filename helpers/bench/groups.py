@@ -49,9 +49,14 @@ def machine_name(run: Run) -> str:
 
 
 def group_runs(runs: Iterable[Run]) -> list[Group]:
-    """Split runs into groups that may be compared, the largest first."""
+    """Split runs into groups that may be compared, the largest first; machines of one kind are told apart by id."""
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.target.model, run.provenance.get("machine_id", "")), []).append(run)
-    made = [Group(model, machine_name(members[0]), tuple(members)) for (model, _), members in groups.items()]
+    names = {machine: machine_name(members[0]) for (_, machine), members in groups.items()}
+    kinds = list(names.values())
+    names = {
+        machine: f"{name} (machine {machine[:6]})" if kinds.count(name) > 1 else name for machine, name in names.items()
+    }
+    made = [Group(model, names[machine], tuple(members)) for (model, machine), members in groups.items()]
     return sorted(made, key=lambda group: -len({variant_name(run) for run in group.runs}))

@@ -13,6 +13,8 @@ from helpers.bench.statistics import FEWEST_SAMPLES, Interval, unpaired_ratio
 from helpers.bench.units import MISSING, digits
 
 Bundles = Sequence[tuple[Path, Bundle]]
+Key = tuple[str, str, str, str]
+Runs = dict[Key, Run]
 TEXT = (
     "After / before, for what both have measured under the same load. They did not take turns, so what the machine did "
     "in between is in the ratios; an interval (95 %) needs three repeats of both. Ratios whose interval contains 1, or "
@@ -46,14 +48,29 @@ def find_changes(before: Bundles, after: Bundles) -> Changes | None:
         shown += sum(_is_shown(interval) for interval in intervals)
         variant, model, lengths, load = key
         rows.append((f"{variant} {model}", lengths, load, *map(_cell, intervals)))
-    total = len(common) * len(FIGURES)
-    loads = f"{len(common)} common load{'s' if len(common) > 1 else ''}"
-    sentence = f"{shown} of {total} figures under {loads} changed beyond their intervals."
-    table = Table(("Run", "Tokens in / out", "Load", *FIGURES), tuple(rows))
-    return Changes(
-        sentence,
-        (Section(f"What changed: {name}", f"{sentence} {TEXT}", table), _circumstances(before, after)),
+    counted = (
+        f"{shown} of {len(common) * len(FIGURES)} figures changed beyond their intervals, under {len(common)} "
+        f"common load{'s' if len(common) > 1 else ''}."
     )
+    table = Table(("Run", "Tokens in / out", "Load", *FIGURES), tuple(rows))
+    sections = Section(f"What changed: {name}", f"{counted} {TEXT}", table), _circumstances(before, after)
+    return Changes(f"From {name}: {_sentence(old, new, common)}", sections)
+
+
+def _sentence(old: Runs, new: Runs, common: Sequence[Key]) -> str:
+    """The change of the output rate under the busiest common load."""
+    busiest = max(common, key=lambda key: new[key].metrics.peak_in_flight)
+    quantity = next(iter(FIGURES))
+    variant, model, _, load = busiest
+    value = _ratio(old[busiest], new[busiest], quantity)
+    if value is None:
+        return f"no {quantity.lower()} of {variant} {model} at {load} on both sides."
+    where = f"{quantity.lower()} of {variant} {model} at {load}"
+    if not isinstance(value, Interval):
+        return f"{where} {digits(value)} times (too few repeats for an interval)."
+    if value.contains(1.0):
+        return f"no change shown in {where} (ratio {digits(value.low)} to {digits(value.high)})."
+    return f"{where} {digits(value.estimate)} times ({digits(value.low)} to {digits(value.high)})."
 
 
 def _circumstances(before: Bundles, after: Bundles) -> Section:
@@ -84,7 +101,7 @@ def _facts(bundles: Bundles) -> dict[str, str]:
     return {name: "; ".join(texts) for name, texts in facts.items()}
 
 
-def _runs(bundles: Bundles) -> dict[tuple[str, str, str, str], Run]:
+def _runs(bundles: Bundles) -> Runs:
     runs = [run for _, bundle in bundles for run in bundle.runs if run.valid]
     return {(variant_name(run), run.target.model, lengths_text(run), run.arrivals.label): run for run in runs}
 

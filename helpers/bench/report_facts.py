@@ -18,7 +18,7 @@ def report_facts(runs: Sequence[Run], groups: Sequence[Group]) -> tuple[tuple[st
     state = ", ".join(f"{origins.count(origin)} {origin}" for origin in dict.fromkeys(origins))
     doubts = [f"{invalid} invalid" if invalid else "", f"{careful} to be read with care" if careful else ""]
     return (
-        ("Measured", _few(variant_name(run) for run in runs)),
+        ("Engines", _few(variant_name(run) for run in runs)),
         ("Model", _few(group.model for group in groups)),
         ("On", _few(group.machine for group in groups)),
         ("Load", _few(run.arrivals.label for run in runs)),

@@ -85,9 +85,10 @@ def build_report(
         beside_spark_section(rows),
         *reference_sections(bundles),
     ]
-    headline = _headline(answers)
+    compared = any(answer.runner_up for _, found in answers for answer in found)
+    headline = _headline(answers) if compared or not changes else ""
     if changes:
-        headline = f"{changes.sentence} {headline}"
+        headline = f"{changes.sentence} {headline}".strip()
     return Report(title, headline, _lead(runs), tuple(sections), report_facts(runs, groups))
 
 
@@ -99,7 +100,8 @@ def _headline(answers: Sequence[tuple[Group, list[Answer]]]) -> str:
         return "No valid run: nothing can be concluded yet."
     if not any(answer.runner_up for answer in found):
         figures = ", ".join(f"{a.need.quantity} {quantity(a.value, a.need.unit)}" for a in reversed(wanted))
-        return f"Only {wanted[0].winner} was measured ({figures}): a comparison needs a second engine or precision."
+        how = "simulated" if wanted[0].origin == "simulated" else "measured"
+        return f"Only {wanted[0].winner} was {how} ({figures}): a comparison needs a second engine or precision."
     sentences = []
     for answer in reversed(wanted):
         value = quantity(answer.value, answer.need.unit)

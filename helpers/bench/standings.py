@@ -18,6 +18,7 @@ class EngineRow:
     """One engine, model and precision in a line; figures are None where nothing valid was measured.
 
     Attributes:
+        model: with its machine where there are several.
         state: measured, recorded, invalid, or "not-run: needs X".
         stars: own stars as (prefill, decode); None where there was nothing to compare with.
         older_stars: the older course's, likewise.
@@ -38,7 +39,8 @@ class EngineRow:
 
 def engine_rows(groups: Sequence[Group]) -> list[EngineRow]:
     """A row for each variant that was run, and one for each engine of the course that was not, with what it needs."""
-    rows = [row for group in groups for row in _rows(group)]
+    machines = {group.machine for group in groups}
+    rows = [row for group in groups for row in _rows(group, group.title if len(machines) > 1 else group.model)]
     not_run = [engine for engine in COURSE_ENGINES if engine not in {row.engine for row in rows}]
     needs = {state.engine: state.needs for state in survey_engines()}
     older = older_stars()
@@ -48,7 +50,7 @@ def engine_rows(groups: Sequence[Group]) -> list[EngineRow]:
     return rows
 
 
-def _rows(group: Group) -> list[EngineRow]:
+def _rows(group: Group, subject: str) -> list[EngineRow]:
     one, _, longest, best = (comparable(group, need) for need in NEEDS)
     prefill = {name: rate for name, run in longest.items() if (rate := prefill_rate(run.metrics))}
     decode = {name: 1 / time_s for name, run in one.items() if (time_s := token_time_s(run.metrics))}
@@ -64,7 +66,7 @@ def _rows(group: Group) -> list[EngineRow]:
             EngineRow(
                 engine=members[0].target.engine,
                 variant=name,
-                model=group.model,
+                model=subject,
                 state=" and ".join(sorted({run.origin for run in valid})) if valid else "invalid",
                 ttft_s=single.metrics.ttft_s.p50 if single and single.metrics.ttft_s else None,
                 tpot_s=token_time_s(single.metrics) if single else None,

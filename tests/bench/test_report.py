@@ -191,7 +191,7 @@ def test_the_command_merges_bundles_below_a_folder(
 
 def test_the_first_screen_says_what_was_measured_on_what(bundle: Path) -> None:
     facts = dict(report_of(bundle).facts)
-    assert facts["Measured"] == "llama.cpp f32; llama.cpp q8_0"
+    assert facts["Engines"] == "llama.cpp f32; llama.cpp q8_0"
     assert facts["On"] == "Sample CPU, 2 cores"
     assert facts["Load"] == "1 stream; 4 streams; 8 streams"
     assert facts["Marks"].startswith("1 invalid")
@@ -246,8 +246,13 @@ def test_what_changed_between_two_bundles(tmp_path: Path, capsys: pytest.Capture
     after = save(tmp_path / "after", [make_run(repeats=5, tpot_s=0.01, machine="elsewhere"), make_run("vllm")])
     assert main(["report", str(before), str(after), "--out", str(tmp_path / "out"), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["changes"].endswith("under 1 common load changed beyond their intervals.")
+    assert said["changes"].startswith(
+        "From before to after: output tokens/s of llama.cpp f32 course-heavy at 1 stream 1."
+    )
+    assert said["headline"].startswith(said["changes"])
     text = Path(said["markdown"]).read_text(encoding="utf-8")
+    assert "of 3 figures changed beyond their intervals, under 1 common load." in text
+    assert "| llama.cpp f32 | course-heavy on Sample CPU, 2 cores (machine elsewh) |" in text
     line = next(line for line in text.splitlines() if line.startswith("| llama.cpp f32 course-heavy | 128 / 16 | 1"))
     rate, ttft, tpot = line.split(" | ")[3:]
     assert 1.1 < float(rate.split(",")[0]) < 2
