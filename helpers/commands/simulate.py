@@ -12,8 +12,8 @@ from helpers.errors import UsageError
 if TYPE_CHECKING:
     from helpers.bench.arrivals import Arrivals
     from helpers.bench.run import Run
+    from helpers.simulate.capacity import CapacityPlan
     from helpers.simulate.fit import Fit
-    from helpers.simulate.planner import CapacityPlan
 
 ACTIONS = ("calibrate", "capacity", "residuals")
 
@@ -172,7 +172,7 @@ def _print_capacity(plan: "CapacityPlan") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from helpers.simulate.planner import COLUMNS
+    from helpers.simulate.capacity import COLUMNS
 
     print(f"{plan.title}: SIMULATED, with the 80 % interval of the users")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))

@@ -4,31 +4,23 @@ A user asks, reads the answer, thinks, and asks again. A machine serves so many 
 bound of the objective. The number is found by doubling and halving, each try a simulation of some minutes.
 """
 
-import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from helpers.bench.metrics import Metrics, Objective
+from helpers.bench.metrics import Objective
 from helpers.bench.units import digits
 from helpers.errors import MissingError, UsageError
 from helpers.nano.request import Request
-from helpers.simulate.devices import published_devices
+from helpers.simulate.capacity import MOST_USERS, SHARE_GOOD, CapacityPlan, SystemCapacity
 from helpers.simulate.marks import extrapolations
+from helpers.simulate.prices import cost_of_million, read_prices
 from helpers.simulate.session import Session, budget_tokens
 from helpers.simulate.sinks import Figures
 from helpers.simulate.system import BLOCK_SIZE, System, make_system
 from helpers.simulate.traffic import Users
 
-PRICES = Path(__file__).with_name("prices.toml")
 SYSTEMS = ("gb10", "2x gb10", "h200")
-
-SHARE_GOOD = 0.9
-"""Of the answers, that must meet the objective."""
-
-MOST_USERS = 2048
-"""Where the search ends: more is told as this many."""
 
 MOST_SEATS = 256
 """Requests that run at once, vLLM's default on these machines."""
@@ -37,75 +29,6 @@ ROUNDS, ENOUGH_REQUESTS = 4, 1024
 """Questions of each user in a simulation, the first of which is asked at a random time; two where that is so many."""
 
 FIRST_GUESS = 32
-
-COLUMNS = ("system", "users", "80 %", "tokens/s out", "TTFT p90, s", "TPOT p90, ms", "per M tokens", "kWh per M tokens")
-
-
-@dataclass(frozen=True, slots=True)
-class SystemCapacity:
-    """One machine at the objective.
-
-    Attributes:
-        users: most of them that are served; 0 if not even one is, or if the model does not fit (`why` says so).
-        users_interval: at the slow and at the fast end of the model's 80 % interval.
-        output_tokens_per_s: of all users, in the long run: each has one answer in a cycle of waiting, reading, thinking
-            (Little's law).
-        metrics: at that number of users, ramp-up and drain included; None if there is none.
-        cost_per_million_tokens: of output, machine and electricity, while this busy.
-    """
-
-    system: str
-    users: int
-    users_interval: tuple[int, int]
-    quantization: str = ""
-    output_tokens_per_s: float | None = None
-    metrics: Metrics | None = None
-    cost_per_million_tokens: float | None = None
-    kwh_per_million_tokens: float | None = None
-    why: str = ""
-    extrapolations: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON-ready dictionary."""
-        return {**asdict(self), "origin": "simulated"}
-
-
-@dataclass(frozen=True, slots=True)
-class CapacityPlan:
-    """Machines side by side at one objective."""
-
-    model: str
-    engine: str
-    objective: Objective
-    input_tokens: int
-    output_tokens: int
-    think_s: float
-    currency: str
-    systems: tuple[SystemCapacity, ...]
-    assumptions: tuple[str, ...] = field(default=())
-
-    @property
-    def title(self) -> str:
-        """What was asked, in a line."""
-        bounds = {"TTFT": self.objective.ttft_s, "TPOT": self.objective.tpot_s, "end to end": self.objective.e2e_s}
-        wanted = ", ".join(f"{name} within {bound:g} s" for name, bound in bounds.items() if bound is not None)
-        lengths = f"{self.input_tokens:,} / {self.output_tokens:,} tokens, {self.think_s:g} s to think"
-        return f"{self.model} on {self.engine}, {lengths}; {SHARE_GOOD:.0%} of answers with {wanted}"
-
-    @property
-    def notes(self) -> list[str]:
-        """Why a machine serves nobody, what is assumed, and where the simulation leaves what was published."""
-        lines = [f"{each.system}: {text}" for each in self.systems for text in (each.why, *each.extrapolations) if text]
-        return [*lines, *self.assumptions]
-
-    def rows(self) -> list[tuple[str, ...]]:
-        """A row a machine, for `COLUMNS`."""
-        return [_row(each, self.currency) for each in self.systems]
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON-ready dictionary."""
-        value = {**asdict(self), "origin": "simulated", "systems": [each.to_json() for each in self.systems]}
-        return {**value, "notes": self.notes}
 
 
 def plan_capacity(
@@ -135,12 +58,14 @@ def plan_capacity(
     wanted = objective or Objective(ttft_s=2.0, tpot_s=0.1)
     table = read_prices(prices)
     found = []
+    served_by = engine
     for name in systems:
         device, parallel = _parse(name)
         try:
             system = make_system(
                 device, model, quantization=quantization, engine=engine, tensor_parallel=parallel, eager=False
             )
+            served_by = system.engine
             longest = input_tokens + output_tokens
             if min(input_tokens, output_tokens) < 1 or longest > system.architecture.context_length:
                 raise UsageError(
@@ -156,28 +81,8 @@ def plan_capacity(
         "the time: assumptions, edit a copy of helpers/simulate/prices.toml",
     )
     return CapacityPlan(
-        model, engine, wanted, input_tokens, output_tokens, think_s, table["currency"], tuple(found), shared
+        model, served_by, wanted, input_tokens, output_tokens, think_s, table["currency"], tuple(found), shared
     )
-
-
-def read_prices(path: Path | None = None) -> dict[str, Any]:
-    """The prices, checked.
-
-    Raises:
-        UsageError: the file cannot be read, or a figure is missing or not above 0.
-    """
-    path = path or PRICES
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read", str(error), f"copy {PRICES.name} and edit the copy") from error
-    for name in ("electricity_per_kwh", "power_share", "years", "busy_share"):
-        value = table.get(name)
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < float("inf"):
-            raise UsageError(f"{name} in {path.name} must be a number above 0, not {value!r}")
-    if not isinstance(table.get("currency"), str) or not isinstance(table.get("system"), dict):
-        raise UsageError(f"{path.name} needs a currency and a table of systems", f"{PRICES.name} shows how")
-    return table
 
 
 def _parse(name: str) -> tuple[str, int]:
@@ -241,7 +146,7 @@ def _capacity(
     metrics = figures(users, 0).metrics()
     cycle_s = think_s + (metrics.e2e_s.mean if metrics.e2e_s else 0.0)
     tokens_per_s = users * output_tokens / cycle_s
-    cost, energy = _cost(name, system, tokens_per_s, prices)
+    cost, energy = cost_of_million(name, system.device, system.parallel, tokens_per_s, prices)
     return SystemCapacity(
         name, users, interval, system.quantization, tokens_per_s, metrics, cost, energy, extrapolations=marks
     )
@@ -290,40 +195,3 @@ class _Judge(Figures):
         self._ended += 1
         if self._ended - self.good > self._allowed:
             raise _Missed
-
-
-def _cost(name: str, system: System, tokens_per_s: float, prices: dict[str, Any]) -> tuple[float | None, float | None]:
-    """(cost, kWh) of a million output tokens at that rate; None where a price or the power is not known."""
-    hours = 1e6 / tokens_per_s / 3600
-    row = prices["system"].get(name, {})
-    known = published_devices().get(system.device.id)
-    watts = row.get("watts") or ((known.watts + known.system_watts) * system.parallel if known else None)
-    energy = watts * prices["power_share"] / 1000 * hours if watts else None
-    if "per_hour" in row:
-        machine = row["per_hour"] * hours
-    elif "price" in row:
-        machine = row["price"] / (prices["years"] * 365 * 24 * prices["busy_share"]) * hours
-    else:
-        return None, energy
-    # A rented machine's electricity is in its rent.
-    power = 0.0 if "per_hour" in row else (energy or 0.0) * prices["electricity_per_kwh"]
-    return machine + power, energy
-
-
-def _row(each: SystemCapacity, currency: str) -> tuple[str, ...]:
-    metrics = each.metrics
-    low, high = each.users_interval
-    users = f"{each.users:,}{'+' if each.users >= MOST_USERS else ''}"
-    if metrics is None or metrics.ttft_s is None:
-        return (f"{each.system} {each.quantization}".strip(), users, f"{low:,} to {high:,}", "-", "-", "-", "-", "-")
-    cost = "-" if each.cost_per_million_tokens is None else f"{each.cost_per_million_tokens:.2f} {currency}"
-    return (
-        f"{each.system} {each.quantization}",
-        users,
-        f"{low:,} to {high:,}",
-        digits(each.output_tokens_per_s),
-        digits(metrics.ttft_s.p90),
-        digits(metrics.tpot_s.p90 * 1000 if metrics.tpot_s else None),
-        cost,
-        "-" if each.kwh_per_million_tokens is None else digits(each.kwh_per_million_tokens),
-    )

@@ -93,7 +93,7 @@ def test_residuals_show_every_published_figure(capsys: pytest.CaptureFixture[str
 
 
 def test_capacity_from_ones_own_prices(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    from helpers.simulate.planner import PRICES
+    from helpers.simulate.prices import PRICES
 
     own = tmp_path / "mine.toml"
     own.write_text(PRICES.read_text().replace('currency = "USD"', 'currency = "CHF"'))

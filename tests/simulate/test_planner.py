@@ -4,8 +4,9 @@ import pytest
 
 from helpers.bench.metrics import Objective
 from helpers.errors import UsageError
-from helpers.simulate import planner
-from helpers.simulate.planner import MOST_USERS, PRICES, CapacityPlan, most_users, plan_capacity, read_prices
+from helpers.simulate.capacity import COLUMNS, MOST_USERS, CapacityPlan
+from helpers.simulate.planner import most_users, plan_capacity
+from helpers.simulate.prices import PRICES, read_prices
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def test_cost_and_energy_follow_from_the_prices(plan: CapacityPlan) -> None:
 def test_every_row_is_told_with_its_doubts(plan: CapacityPlan) -> None:
     rows = plan.rows()
     assert [row[0] for row in rows] == ["gb10 nvfp4", "2x gb10 nvfp4", "h200 nvfp4"]
-    assert all(len(row) == len(planner.COLUMNS) for row in rows)
+    assert all(len(row) == len(COLUMNS) for row in rows)
     assert any("h200: the efficiency of a DGX Spark is taken" in line for line in plan.notes)
     assert any("assumptions" in line for line in plan.notes)
     value = plan.to_json()
