@@ -8,8 +8,9 @@ from helpers.bench.theme import colour
 from helpers.bench.units import digits, milliseconds
 from helpers.errors import CourseError, UsageError
 from helpers.models import hub
+from helpers.simulate.capacity import COLUMNS, CapacityPlan
 from helpers.simulate.marks import extrapolations
-from helpers.simulate.planner import COLUMNS, CapacityPlan, plan_capacity
+from helpers.simulate.planner import plan_capacity
 from helpers.simulate.system import make_system
 from helpers.ui.panels import markup
 from helpers.ui.panels.estimate import Demand, Estimate, estimate

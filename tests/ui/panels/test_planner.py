@@ -8,7 +8,7 @@ import pytest
 import helpers
 from helpers.bench.metrics import Objective
 from helpers.errors import UsageError
-from helpers.simulate.planner import CapacityPlan
+from helpers.simulate.capacity import CapacityPlan
 from helpers.simulate.system import make_system
 from helpers.ui.panels import planner as module
 from helpers.ui.panels.estimate import Demand, Estimate, estimate
