@@ -143,8 +143,8 @@ def test_exit_codes_pass_through_and_interrupts_reach_the_program(jail: Jail) ->
 def test_without_namespaces_the_limits_still_hold(tmp_path: Path) -> None:
     bare = make_jail(Sandbox(False, False, False), LIMITS, tmp_path / "scratch", 0)
     assert "MemoryError" in run_in(bare, "bytearray(10**9)").stderr
-    only = replace(bare, environment={"LC_CTYPE": "C"})
-    assert said(only, "import os; print(dict(os.environ))") == "{'LC_CTYPE': 'C'}"
+    only = replace(bare, environment={"LC_ALL": "C.UTF-8"})
+    assert said(only, "import os; print(dict(os.environ))") == "{'LC_ALL': 'C.UTF-8'}"
 
 
 def test_what_a_machine_does_not_give_is_said() -> None:
