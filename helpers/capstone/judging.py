@@ -23,6 +23,7 @@ from helpers.capstone.serving import Serving, serve
 from helpers.client.wire import Endpoint
 from helpers.config import read_settings
 from helpers.engines import registry
+from helpers.engines.server import DEATH_NOTICE_S
 from helpers.errors import EngineFailed, EngineUnavailable
 from helpers.hardware import choose_profile, read_hardware
 
@@ -86,13 +87,17 @@ def _judge_here(brief: Brief, checked: Checked, quick: bool, seed: int, told: On
     told(f"starting {checked.config.engine} with {checked.config.model}")
     with serve(checked) as serving:
         judging = _Judging(brief, serving, quick, seed, told)
+        endings: tuple[str, ...] = ()
         try:
             judging.play()
         except EngineFailed:
             # Only an engine that has ended is a result; anything else is an error of ours or of the machine.
-            if not serving.endings():
+            endings = serving.endings(wait_s=DEATH_NOTICE_S)
+            if not endings:
                 raise
-        endings = serving.endings()
+        else:
+            failed = judging.run is not None and any(not record.ok for record in judging.run.records)
+            endings = serving.endings(wait_s=DEATH_NOTICE_S if failed else 0.0)
     return Judgement(
         brief=brief,
         deployment=checked.deployment,

@@ -1,5 +1,6 @@
 """A deployment that runs: its replicas, the gateway before them if there are several, and what they have used."""
 
+import time
 from collections.abc import Sequence
 from types import TracebackType
 
@@ -10,6 +11,8 @@ from helpers.capstone.deployment import Checked
 from helpers.engines.server import Server
 from helpers.engines.starting import start
 from helpers.errors import EngineFailed
+
+POLL_S = 0.05
 
 
 class Serving:
@@ -47,8 +50,18 @@ class Serving:
         pids += [self._gateway.pid] if self._gateway is not None else []
         return sum(_used_s(pid) for pid in pids if pid)
 
-    def endings(self) -> tuple[str, ...]:
-        """Why replicas have ended by themselves, one line each; empty if all live."""
+    def endings(self, *, wait_s: float = 0.0) -> tuple[str, ...]:
+        """Why replicas have ended by themselves, one line each; empty if all live.
+
+        Args:
+            wait_s: how long to look for one: a broken connection is seen before the end of its process is.
+        """
+        until_s = time.monotonic() + wait_s
+        while not (words := self._ended()) and time.monotonic() < until_s:
+            time.sleep(POLL_S)
+        return words
+
+    def _ended(self) -> tuple[str, ...]:
         words = []
         for number, server in enumerate(self.servers, start=1):
             try:

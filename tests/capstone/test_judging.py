@@ -134,8 +134,7 @@ def test_one_that_dies_before_the_load_says_so(monkeypatch: pytest.MonkeyPatch, 
     def told(step: str) -> None:
         if step.startswith("asking"):
             (server,) = started[0].servers
-            engine = psutil.Process(server.pid)
-            engine.kill()
+            psutil.Process(server.pid).kill()
             engine.wait(10)
 
     made = judging.judge("chat", deployment(), told=told)
