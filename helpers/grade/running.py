@@ -9,6 +9,7 @@ from typing import Any
 from helpers.config import read_settings
 from helpers.course.catalogue import Entry
 from helpers.course.execution import Ending
+from helpers.grade import replay
 from helpers.grade.broker import Broker
 from helpers.grade.execution import collect, run_notebook
 from helpers.grade.request import UnitRequest
@@ -66,6 +67,7 @@ def judge_run(entry: Entry, request: UnitRequest, folder: Path, into: Path, ran:
     if (into / "evidence").is_dir():
         judged = judge_milestones(entry, into, ran.ledger["engines"], request.jail(reveal=(into,)))
         judged = _only_where_cells_ran(entry, judged, cells_that_ran(folder / "executed.ipynb"))
+        judged = [_played_again(entry, request, into, one) for one in judged]
     else:
         why = f"{NO_EVIDENCE}: {entry.stem} did not get that far"
         judged = [Judged(one.id, "not-reached", why, "", "", (), ()) for one in entry.task.milestones]
@@ -75,6 +77,14 @@ def judge_run(entry: Entry, request: UnitRequest, folder: Path, into: Path, ran:
         replace(one, state="not-run", reason=ran.ending.reason) if one.reason.startswith(NO_EVIDENCE) else one
         for one in judged
     ]
+
+
+def _played_again(entry: Entry, request: UnitRequest, into: Path, judged: Judged) -> Judged:
+    """What the notebook saw of itself is seen again by us."""
+    if judged.id != replay.MILESTONE or judged.state != "reached" or judged.problem:
+        return judged
+    verdict = replay.play_again(entry, request, into)
+    return replace(judged, state=verdict.state, reason=verdict.reason)
 
 
 def _only_where_cells_ran(entry: Entry, judged: Sequence[Judged], ran: set[str]) -> list[Judged]:
