@@ -67,7 +67,9 @@ FIELD: dict[str, dict[str, Choice]] = {
         TODAY: Choice(dict(find_brief("extraction", PROFILE).default), "prefix caching shares nothing side by side"),
         "one slot": Choice({**EXTRACTION, "max_num_seqs": 1}, "too few slots"),
         "no prefix caching": Choice({**EXTRACTION, "prefix_caching": False}, "prefix caching is off"),
-        "speculation for 16": Choice({**EXTRACTION, "speculation": "eagle3"}, "speculation under concurrency"),
+        "speculation for 16": Choice(
+            {**EXTRACTION, "speculation": "eagle3", "draft_tokens": 12}, "speculation under concurrency"
+        ),
         "a smaller model": Choice({**EXTRACTION, "model": "course-draft"}, "quality"),
     },
     "agent": {
