@@ -8,6 +8,7 @@ weighs little (by the logarithm of their number, as in document search: Sparck J
 
 import ast
 import builtins
+import functools
 import itertools
 import json
 import math
@@ -25,6 +26,9 @@ K = 6
 LEAST_SHARE = 0.6
 LEAST_RUNS = 25
 """Below these two a pair is not shown: honest pairs share a line or two."""
+
+FEW, COMMON = 4, 0.2
+"""A run that more learners have than this share of the class (and than these few) makes no pair by itself."""
 
 LARGEST_NOTEBOOK_BYTES = 5_000_000
 TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -73,12 +77,20 @@ def find_similar(entry: Entry, notebooks: Mapping[str, Path]) -> list[Pair]:
         learner: _own(read_cells(path), given[0], given_runs, given_lines)
         for learner, path in sorted(notebooks.items())
     }
-    have = Counter(run for one in work.values() for run in one.runs)
-    weights = {run: math.log((len(work) + 1) / count) for run, count in have.items()}
+    holders: dict[Run, list[str]] = {}
+    for learner, one in work.items():
+        for run in one.runs:
+            holders.setdefault(run, []).append(learner)
+    weights = {run: math.log((len(work) + 1) / len(who)) for run, who in holders.items()}
+    most = max(FEW, int(COMMON * len(work)))
+    shared = Counter(
+        couple for who in holders.values() if len(who) <= most for couple in itertools.combinations(who, 2)
+    )
+    totals = {learner: _weight(one.runs, weights) for learner, one in work.items()}
     pairs = [
-        _compare(entry.stem, one, other, work[one], work[other], weights)
-        for one, other in itertools.combinations(work, 2)
-        if len(work[one].runs.keys() & work[other].runs.keys()) >= LEAST_RUNS
+        _compare(entry.stem, (one, other), work, weights, min(totals[one], totals[other]))
+        for (one, other), count in sorted(shared.items())
+        if count >= LEAST_RUNS
     ]
     return sorted((pair for pair in pairs if pair.share >= LEAST_SHARE), key=lambda pair: -pair.share)
 
@@ -138,22 +150,27 @@ def _own(cells: Mapping[str, str], lab: Mapping[str, str], given_runs: set[Run],
     return _Work({run: frozenset(where) for run, where in runs.items()}, frozenset(lines))
 
 
-def _compare(stem: str, one: str, other: str, mine: _Work, theirs: _Work, weights: Mapping[Run, float]) -> Pair:
+def _compare(
+    stem: str, couple: tuple[str, str], work: Mapping[str, _Work], weights: Mapping[Run, float], least: float
+) -> Pair:
+    mine, theirs = work[couple[0]], work[couple[1]]
     shared = mine.runs.keys() & theirs.runs.keys()
-
-    def weight(runs: Iterable[Run]) -> float:
-        # In a fixed order, so that the same class gives the same digits.
-        return math.fsum(weights[run] for run in runs)
-
-    share = weight(shared) / min(weight(mine.runs), weight(theirs.runs))
     cells = Counter(cell for run in shared for cell in mine.runs[run] & theirs.runs[run])
     ordered = sorted(cells.items(), key=lambda item: (-item[1], item[0]))
-    return Pair(stem, one, other, share, tuple(ordered[:6]), tuple(sorted(mine.lines & theirs.lines)))
+    same_lines = tuple(sorted(mine.lines & theirs.lines))
+    return Pair(stem, *couple, _weight(shared, weights) / least, tuple(ordered[:6]), same_lines)
 
 
-def _runs(source: str) -> list[Run]:
+def _weight(runs: Iterable[Run], weights: Mapping[Run, float]) -> float:
+    # Exact, so that the same class gives the same digits in whatever order a set is walked.
+    return math.fsum(weights[run] for run in runs)
+
+
+@functools.lru_cache(maxsize=4096)
+def _runs(source: str) -> tuple[Run, ...]:
+    """The runs of a cell; most learners leave most cells as they are, so each is taken apart once."""
     tokens: Sequence[str] = TOKEN.findall(normal_form(source))
-    return [tuple(tokens[start : start + K]) for start in range(len(tokens) - K + 1)]
+    return tuple(tuple(tokens[start : start + K]) for start in range(len(tokens) - K + 1))
 
 
 def _lines(source: str) -> list[str]:
