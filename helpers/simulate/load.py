@@ -72,6 +72,7 @@ def simulate_load(
     chunked_prefill: bool = True,
     max_model_len: int | None = None,
     seed: int = 0,
+    progress: Callable[[str], None] | None = None,
 ) -> Sweep:
     """Simulate loads on a machine: nano's scheduler on a virtual clock, steps as long as the cost model says.
 
@@ -91,6 +92,7 @@ def simulate_load(
         eager: without CUDA graphs.
         max_num_seqs, max_num_batched_tokens, chunked_prefill, max_model_len: the scheduler's limits.
         seed: of random arrivals and of the proposals' luck.
+        progress: told what is measured: this CPU, the first time it is simulated.
 
     Returns:
         A sweep like a measured one: runs with records, figures and notes, origin "simulated", `intervals` of 80 %, and
@@ -101,7 +103,13 @@ def simulate_load(
         UsageError: an unknown name, or lengths beyond the context. MissingError: it does not fit; says by how much.
     """
     system = make_system(
-        device, model, quantization=quantization, engine=engine, tensor_parallel=tensor_parallel, eager=eager
+        device,
+        model,
+        quantization=quantization,
+        engine=engine,
+        tensor_parallel=tensor_parallel,
+        eager=eager,
+        progress=progress,
     )
     asked = _Asked(
         input_tokens=_lengths("input_tokens", input_tokens),

@@ -1,5 +1,6 @@
 """A model on a machine behind an engine: what is stored how, whether it fits, and how far the figures may be off."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from helpers.bench.units import bytes_text
@@ -103,6 +104,7 @@ def make_system(
     engine: str = "auto",
     tensor_parallel: int = 1,
     eager: bool = False,
+    progress: Callable[[str], None] | None = None,
 ) -> System:
     """Put a model on a machine.
 
@@ -110,6 +112,7 @@ def make_system(
         device: gb10, h100, h200, or cpu: this machine's processor, which is measured once if it was not yet.
         quantization: "" takes the first known one of the model that fits.
         engine: auto is vLLM on a GPU and nano on this CPU.
+        progress: told what is measured, if anything is.
 
     Raises:
         UsageError: an unknown name, or devices that cannot share the model. DoesNotFit: the weights do not fit.
@@ -129,7 +132,7 @@ def make_system(
         smallest = min(names, key=lambda name: weight_bytes(described, layouts[name]))
         raise _too_large(described, smallest, weight_bytes(described, layouts[smallest]), machine, tensor_parallel)
     if device == CPU:
-        profile = this_cpu.profile(engine)
+        profile = this_cpu.profile(engine, progress)
         machine = replace(machine, bandwidth_bytes_per_s=profile.bandwidth_bytes_per_s, flops_per_s=profile.rates)
         found, memory_factor, arithmetic_factor = profile.parameters, profile.factor, profile.factor
         engines: tuple[str, ...] = (profile.engine,)
