@@ -16,6 +16,8 @@ from pathlib import Path
 from helpers.course.files import write_text
 from helpers.grade.class_report import write_class_report
 from helpers.grade.feedback import write_feedback
+from helpers.grade.lateness import read_times
+from helpers.grade.manual import FILE, merge_manual
 from helpers.grade.marks import Mark, by_learner, mark_all
 from helpers.grade.results import Result
 from helpers.grade.rubric import read_rubric
@@ -54,6 +56,18 @@ def write_outputs(
     for learner, mine in learners.items():
         write_feedback(out, learner, mine)
     return write_class_report(out, marks)
+
+
+def check_rubric(out: Path, rubric: Path | None) -> None:
+    """Read the rubric and the files it names, before a night is spent on what they are for.
+
+    Raises:
+        UsageError, MissingError: one of them cannot be used.
+    """
+    rules = read_rubric(rubric)
+    read_times(rules.late)
+    if (out / FILE).exists():
+        merge_manual(out, rules.manual, ())
 
 
 def totals_csv(marks: Sequence[Mark]) -> str:

@@ -75,6 +75,8 @@ def grade(
         UsageError: nothing can be graded, or the folders overlap, or another process grades into `out`.
         MissingError: there are no labs, or no private cases where they were asked for.
     """
+    from helpers.grade.exports import check_rubric
+
     submissions, out = submissions.resolve(), out.resolve()
     if out == submissions or submissions in out.parents or out in submissions.parents:
         raise UsageError(
@@ -84,6 +86,7 @@ def grade(
     if options.private is not None and not options.private.is_dir():
         raise MissingError(f"there is no {options.private}", "", f"./course release --private {options.private}")
     out.mkdir(parents=True, exist_ok=True)
+    check_rubric(out, options.rubric)
     with _running(out) as scratch:
         found = discover(submissions, entries, out / "unpacked")
         requests = [unit_request(one, submissions, out, options) for one in found.submissions]

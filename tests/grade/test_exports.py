@@ -3,7 +3,11 @@
 import csv
 from pathlib import Path
 
-from helpers.grade.exports import GRADES, NBGRADER, write_outputs
+import pytest
+
+from helpers.errors import UsageError
+from helpers.grade.exports import GRADES, NBGRADER, check_rubric, write_outputs
+from helpers.grade.grading import GradeOptions, grade
 from helpers.grade.tables import guard, unguard
 from tests.grade.builders import STEM, exercise, keep, result
 
@@ -82,3 +86,17 @@ def test_nothing_graded_gives_empty_tables(tmp_path: Path) -> None:
     write_outputs(tmp_path, [])
     assert rows(tmp_path / "grades.csv") == []
     assert "0 learners" in (tmp_path / "class.html").read_text()
+
+
+def test_a_rubric_that_cannot_be_used_is_told_before_anything_is_graded(tmp_path: Path) -> None:
+    (tmp_path / "rubric.toml").write_text("[pints]\n")
+    (tmp_path / "submissions").mkdir()
+    options = GradeOptions(rubric=tmp_path / "rubric.toml")
+    with pytest.raises(UsageError, match="'pints' means nothing"):
+        grade(tmp_path / "submissions", tmp_path / "out", options)
+    manual = f'[[manual]]\nid = "talk"\ntask = "{STEM}"\ntitle = "talk"\nmax_points = 4\n'
+    (tmp_path / "rubric.toml").write_text(manual)
+    check_rubric(tmp_path, tmp_path / "rubric.toml")
+    (tmp_path / "manual.csv").write_text("learner,talk\nada,5\n")
+    with pytest.raises(UsageError, match="talk of ada"):
+        check_rubric(tmp_path, tmp_path / "rubric.toml")
