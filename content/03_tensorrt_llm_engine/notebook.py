@@ -81,9 +81,9 @@ for piece in helpers.explain_command(OLDER):
 # convert the checkpoint, `trtllm-build`, serve the engine's directory. Building took its time, and what came out fitted
 # one GPU, one version, one range of shapes.
 #
-# In 2026 the TensorRT backend was removed. PyTorch's own compilation, CUDA graphs and hand-written kernels had become
-# as fast, without a build. What an ahead-of-time build *is* can be seen on any machine, though: sections 2 to 4 do it
-# with ONNX Runtime, on a CPU. Section 9 is TensorRT-LLM itself.
+# In 2026 NVIDIA removed the TensorRT backend for the PyTorch one, which compiles, captures CUDA graphs and picks kernels
+# while it loads, without a build. What an ahead-of-time build *is* can be seen on any machine, though: sections 2 to 4
+# do it with ONNX Runtime, on a CPU. Section 9 is TensorRT-LLM itself.
 
 # %% [markdown] id="s2"
 # ## 2. Build an engine
@@ -122,7 +122,9 @@ print(f"checked and loaded in {load_s:.2f} s; built in {built.build_s:.2f} s: a 
 
 # %% id="damage"
 weights = max(again.folder.iterdir(), key=lambda path: path.stat().st_size)
-weights.write_bytes(weights.read_bytes()[:-4096])  # as after a full disk
+content = weights.read_bytes()
+weights.unlink()  # what is loaded keeps the old file
+weights.write_bytes(content[:-4096])  # as after a full disk
 repaired = helpers.build_engine(aot_model, profile=shapes, tell=print)
 print(repaired.state)
 
@@ -182,8 +184,8 @@ print(beside(guess, gain.estimate, f"times nano's rate, interval {gain.low:.2f} 
 
 # %% [markdown] id="faster-read"
 # Both spend most of a prefill in matrix products, which NumPy's library does well; a compiler has little to gain
-# there, and more in what lies between them. On a GPU it is the other way round: hundreds of small kernels, each started
-# from Python, cost more than the arithmetic of a short step. That is why CUDA graphs and compilation count there.
+# there, and more in what lies between them. A short step on a GPU is the other way round: hundreds of small kernels,
+# each started from Python, cost more than their arithmetic. That is why CUDA graphs and compilation count there.
 #
 # An engine is of use when it is served. `launch` starts the same server as nano's, with the graph as its model:
 
