@@ -38,8 +38,8 @@ def load_curves(series: Series, title: str = "Throughput and time to first token
         rate = [point["output_tokens_per_s"] for point in points]
         p50 = [point["ttft_s"]["p50"] * 1000 for point in points]
         p90 = [point["ttft_s"]["p90"] * 1000 for point in points]
-        rates += rate
-        latencies += p50 + p90
+        rates += rate + _interval_ends(points, "output_tokens_per_s")
+        latencies += p50 + p90 + _interval_ends(points, "ttft_s.p50", 1000)
         curve = _line(name, index, x, rate, points, "%{y:,.0f} tokens/s", interval="output_tokens_per_s")
         figure.add_trace(curve, row=1, col=1)
         latency = _line(name, index, x, p50, points, "p50 %{y:,.1f} ms", interval="ttft_s.p50", scale=1000)
@@ -76,7 +76,7 @@ def latency_throughput(series: Series, title: str = "What each user waits for wh
             continue
         x = [point["output_tokens_per_s"] for point in points]
         y = [point["tpot_s"]["p50"] * 1000 for point in points]
-        waits += y
+        waits += y + _interval_ends(points, "tpot_s.p50", 1000)
         hover = "%{y:,.2f} ms a token at %{x:,.0f} tokens/s"
         trace = _line(name, index, x, y, points, hover, interval="tpot_s.p50", scale=1000)
         trace.update(mode="lines+markers+text", text=[f"{p['concurrency']:g}" for p in points])
@@ -168,7 +168,7 @@ def length_sweep(series: Series, title: str = "What a longer prompt costs") -> g
                 continue
             x = [point["input_tokens"] for point in points]
             y = [point[key]["p50"] * 1000 for point in points]
-            highest = max(highest, *y)
+            highest = max(highest, *y, *_interval_ends(points, f"{key}.p50", 1000))
             hover = "%{y:,.2f} ms at %{x:,} prompt tokens"
             trace = _line(name, index, x, y, points, hover, interval=f"{key}.p50", scale=1000)
             trace.update(showlegend=row == 1)
@@ -217,6 +217,11 @@ def _line(
             "thickness": 1,
         }
     return trace
+
+
+def _interval_ends(points: Sequence[Point], interval: str, scale: float = 1.0) -> list[float]:
+    """Lowest and highest values of that interval, which the axis has to hold; none of measured points."""
+    return [end * scale for point in points for end in point.get("intervals", {}).get(interval, ())]
 
 
 def _marker(index: int, point: Point) -> str:
