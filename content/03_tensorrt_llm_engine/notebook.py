@@ -81,9 +81,9 @@ for piece in helpers.explain_command(OLDER):
 # convert the checkpoint, `trtllm-build`, serve the engine's directory. Building took its time, and what came out fitted
 # one GPU, one version, one range of shapes.
 #
-# In 2026 NVIDIA removed the TensorRT backend for the PyTorch one, which compiles, captures CUDA graphs and picks kernels
-# while it loads, without a build. What an ahead-of-time build *is* can be seen on any machine, though: sections 2 to 4
-# do it with ONNX Runtime, on a CPU. Section 9 is TensorRT-LLM itself.
+# In 2026 NVIDIA removed the TensorRT backend for the PyTorch one, which compiles, captures CUDA graphs and picks its
+# kernels while it loads, without a build. What an ahead-of-time build *is* can be seen on any machine, though: sections
+# 2 to 4 do it with ONNX Runtime, on a CPU. Section 9 is TensorRT-LLM itself.
 
 # %% [markdown] id="s2"
 # ## 2. Build an engine
@@ -313,7 +313,7 @@ server = helpers.launch(own_engine, own_model, max_num_seqs=2, **options)
 print(server.backend)
 
 # %% id="measure"
-lengths = [128, 256, 512, 1024, 2048, 3584] if on_laptop else [128, 512, 2048, 4096, 7168]
+lengths = [128, 256, 512, 1024, 2048, 3584] if on_laptop else [128, 256, 512, 2048, 4096, 7168]
 own_shape = helpers.model_shape(own_model)
 points, runs = [], []
 for length in lengths:
@@ -323,7 +323,7 @@ for length in lengths:
     flops = helpers.prefill_step(own_shape, "f16", prompt_tokens=length).flops
     points.append({"bundle": folder.name, "prompt_tokens": length, "flops": flops})
 ttfts_s = [run.metrics.ttft_s.p50 for run in runs]
-times = ttfts_s[lengths.index(2048)] / ttfts_s[lengths.index(256 if on_laptop else 512)]
+times = ttfts_s[lengths.index(2048)] / ttfts_s[lengths.index(256)]
 print(beside(guess_times, times, "times as long"))
 
 # %% [markdown] id="peak-text"
