@@ -51,22 +51,25 @@ class Stepper:
         reads = window_reads = 0
         scores = window_scores = 0.0
         for work in step.work:
-            tokens += work.tokens
-            logits += work.logits
-            admitted += work.prefill and work.start == work.cached
-            drafts = max(drafts, len(work.draft))
-            if work.tokens == 1:
+            if work.tokens == 1 and work.samples:  # most of them, by far
                 context = work.start + 1
+                near = min(context, window)
+                tokens += 1
+                logits += 1
                 reads += context
                 scores += context
-                window_reads += min(context, window)
-                window_scores += min(context, window)
+                window_reads += near
+                window_scores += near
             else:
                 piece = piece_load(self.architecture, work.start, work.tokens, logits=work.logits)
+                tokens += work.tokens
+                logits += work.logits
+                drafts = max(drafts, len(work.draft))
                 reads += int(piece.reads)
-                window_reads += int(piece.window_reads)
                 scores += piece.scores
+                window_reads += int(piece.window_reads)
                 window_scores += piece.window_scores
+            admitted += work.start == work.cached and work.prefill
         load = Load(len(step.work), tokens, logits, reads, window_reads, scores, window_scores)
         return float(self._seconds(load, admitted)) + drafts * self.draft_s()
 
