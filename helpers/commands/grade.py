@@ -33,9 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Grade and say where the results are."""
+    from helpers.course.catalogue import find_tasks
     from helpers.errors import UsageError
     from helpers.grade.grading import grade
     from helpers.grade.planning import GradeOptions
+    from helpers.grade.private import known_cases
     from helpers.grade.sandbox import probe
     from helpers.hardware import usable_cores
 
@@ -43,10 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--jobs is a whole number above zero, --rerun a percentage")
     for line in probe().missing():
         print(f"Not contained on this machine: {line}.", file=sys.stderr)
-    if arguments.private is None:
+    private = arguments.private or known_cases(find_tasks())
+    if private is None:
         print("No --private: exercises are judged by the cases that learners see.", file=sys.stderr)
+    elif arguments.private is None:
+        print("No --private: private inputs are those of seed 0, which a learner could draw too.", file=sys.stderr)
     options = GradeOptions(
-        private=arguments.private,
+        private=private,
         rubric=arguments.rubric,
         jobs=arguments.jobs or max(1, usable_cores() // 2),
         scheduler=arguments.scheduler,

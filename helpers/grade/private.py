@@ -10,6 +10,7 @@ which may be edited by hand:
 Neither the folder nor private.py belongs into a learner's hands; `./course release` leaves both out.
 """
 
+import hashlib
 import importlib.util
 import os
 import random
@@ -17,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from helpers.config import read_settings
 from helpers.course.answers import Outcome, agree
 from helpers.course.catalogue import Entry
 from helpers.course.definitions import read_definitions
@@ -36,6 +38,9 @@ KEPT = 8
 
 TIMES_CAUGHT = 2
 """Cases that tell each planted mistake from the solution, where the draws hold so many."""
+
+KNOWN_SEED = 0
+"""Anybody with a clone can draw these cases: good for a trial, not for an examination."""
 
 TIME_LIMIT_S = 60.0
 """For all candidates of one function."""
@@ -85,6 +90,28 @@ def write_cases(folder: Path, entries: Sequence[Entry], seed: int) -> list[Path]
         paths.append(folder / f"{entry.stem}.json")
         write_json(paths[-1], {"task": entry.stem, "seed": seed, "exercises": exercises})
     return paths
+
+
+def known_cases(entries: Sequence[Entry]) -> Path | None:
+    """A folder of cases from seed 0, for whoever named none; kept in the user's cache until labs or draws change.
+
+    Returns:
+        The folder; None where a task cannot have any: this is a learners' hand-out, or a task is still being written.
+
+    Raises:
+        CheckFailed: see `draw_cases`.
+    """
+    digest = hashlib.sha256()
+    for entry in entries:
+        files = [entry.notebook("solutions"), entry.content / "private.py", entry.content / "task.py"]
+        for path in [*files, *sorted((entry.content / "wrong").glob("*.py"))]:
+            if not path.exists():
+                return None
+            digest.update(f"{path.name}\0".encode() + path.read_bytes())
+    folder = read_settings().cache / "private" / digest.hexdigest()[:16]
+    if not all((folder / f"{entry.stem}.json").exists() for entry in entries):
+        write_cases(folder, entries, KNOWN_SEED)
+    return folder
 
 
 def draw_cases(entry: Entry, seed: int) -> dict[str, tuple[Case, ...]]:

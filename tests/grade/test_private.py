@@ -1,5 +1,6 @@
 """Private inputs of every lab, judged exercise by exercise without a kernel, and the files they are kept in."""
 
+import dataclasses
 import random
 import stat
 from pathlib import Path
@@ -17,7 +18,7 @@ from helpers.course.mistakes import read_wrong_answers
 from helpers.course.task import Case, Exercise
 from helpers.errors import CheckFailed, MissingError, UsageError
 from helpers.grade import private
-from helpers.grade.private import draw_cases, load_cases, read_draws, write_cases
+from helpers.grade.private import draw_cases, known_cases, load_cases, read_draws, write_cases
 
 TASKS = [entry for entry in find_tasks() if entry.task.exercises]
 SHORTEST = min(TASKS, key=lambda entry: len(entry.task.exercises))
@@ -90,6 +91,20 @@ def test_a_missing_or_damaged_file_is_told(tmp_path: Path) -> None:
         (tmp_path / "01_x.json").write_text(text)
         with pytest.raises(UsageError, match="holds no private cases"):
             load_cases(tmp_path, "01_x")
+
+
+def test_whoever_names_no_folder_gets_cases_of_a_known_seed_until_something_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    folder = known_cases([SHORTEST])
+    assert folder is not None
+    assert tmp_path in folder.parents
+    before = (folder / f"{SHORTEST.stem}.json").stat().st_mtime_ns
+    assert known_cases([SHORTEST]) == folder
+    assert (folder / f"{SHORTEST.stem}.json").stat().st_mtime_ns == before
+    assert load_cases(folder, SHORTEST.stem) == load_cases(folder, SHORTEST.stem)
+    assert known_cases([dataclasses.replace(SHORTEST, root=tmp_path)]) is None
 
 
 def answers(values: list[Any]) -> list[Outcome]:
