@@ -31,6 +31,7 @@ napoleon_use_ivar = True
 def setup(app: Any) -> None:
     """Docstrings are plain text: what reStructuredText would read as markup is escaped, before napoleon sees it."""
     app.connect("autodoc-process-docstring", _escape, priority=100)
+    app.connect("html-page-context", _level_captions, priority=900)
 
 
 def _escape(app: Any, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
@@ -39,3 +40,9 @@ def _escape(app: Any, what: str, name: str, obj: object, options: Any, lines: li
         lines[index] = "".join(
             f"`{piece}`" if piece.startswith("`") else re.sub(r"([*|]|_(?=\W|$))", r"\\\1", piece) for piece in pieces
         )
+
+
+def _level_captions(app: Any, page: str, template: str, context: dict[str, Any], document: Any) -> None:
+    # Sphinx gives the captions of the navigation the role of a heading without its level, which screen readers need.
+    tree = context.get("furo_navigation_tree", "")
+    context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')

@@ -10,9 +10,10 @@ import pytest
 import helpers
 from helpers.cli import COMMANDS
 from helpers.config import ROOT
+from helpers.course.browser import open_browser
 from helpers.course.documentation import api_pages, build_documentation, glossary_page
 from helpers.engines.catalog import engines
-from helpers.errors import CheckFailed
+from helpers.errors import CheckFailed, MissingError
 from helpers.models.training.glossary import load_glossary
 
 
@@ -76,6 +77,22 @@ def test_the_pages_name_only_commands_that_exist() -> None:
     for page in (ROOT / "docs").glob("*.md"):
         for name in re.findall(r"\./course ([a-z]+)", page.read_text(encoding="utf-8")):
             assert name in COMMANDS, f"{page.name}: ./course {name}"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_finding_of_axe(site: Path, scheme: str) -> None:
+    axe = pytest.importorskip("axe_core_python.sync_playwright")
+    try:
+        with open_browser() as browser:
+            for name in ("index", "without-a-gpu", "engines/nano"):
+                page = browser.new_page(color_scheme=scheme)
+                page.goto((site / f"{name}.html").as_uri())
+                found = axe.Axe().run(page)["violations"]
+                assert not [one["id"] for one in found if one["impact"] in ("serious", "critical")], name
+                page.close()
+    except MissingError as error:
+        pytest.skip(str(error))
 
 
 def test_a_broken_link_fails_the_build(tmp_path: Path) -> None:
