@@ -6,9 +6,7 @@ learner handed in is ever unpickled: it travels as bytes.
 """
 
 import importlib
-import os
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +22,6 @@ ATTEMPTS = 4
 """Of a unit whose worker died: the first worker's death may be the unit's own doing, four would be."""
 
 CONNECT_LIMIT_S = 20.0
-SLOTS = 3000
 POLL_S = 0.1
 
 Files = dict[str, bytes]
@@ -99,7 +96,6 @@ def grade_remotely(asked: dict[str, Any], files: Files) -> Files:
             out=str(folder / "out"),
             hide=(),
             sandbox=probe(),
-            slot=(os.getpid() * 31 + threading.get_ident()) % SLOTS,
             scratch=str(folder / "scratch"),
         )
         process = start(request)

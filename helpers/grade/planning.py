@@ -75,7 +75,7 @@ def _regular_files(folder: Path) -> Iterator[Path]:
 
 
 def unit_request(submission: Submission, submissions: Path, out: Path, options: GradeOptions) -> UnitRequest:
-    """What a unit's process is told; slot and scratch folder are for whoever starts it."""
+    """What a unit's process is told; the scratch folder is for whoever starts it."""
     private = _private_cases(options, find_task(submission.task))
     cases = {exercise: [asdict(case) for case in kept] for exercise, kept in private.items()}
     digest = unit_digest(submission, options, cases)

@@ -24,7 +24,7 @@ class UnitRequest:
         private: exercise id -> private cases as dictionaries; the file itself stays with the grader.
         hide: what submissions must not see.
         rerun: a bundle whose notebook is run here too, as a sample.
-        slot: which of the concurrent jobs this is.
+        slot: whose user its processes have; the unit's process takes one for itself.
         scratch: a folder that is deleted afterwards.
     """
 

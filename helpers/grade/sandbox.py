@@ -23,18 +23,19 @@ from typing import Any
 
 from helpers.config import ROOT
 from helpers.course.descendants import MARK
+from helpers.errors import MissingError
 from helpers.grade.jail import Jail
 from helpers.grade.limits import UnitLimits
 
-FIRST_UID = 60_500
-"""Users without a name; each job of those that run at once has its own, so that jobs cannot touch each other."""
+FIRST_UID, UIDS = 60_500, 4000
+"""Users without a name. Whatever runs at once, of this grading or another, has its own: processes are counted by user."""
 
 PROBE_LIMIT_S = 30.0
 HIDDEN = ("solutions", "work", "runs", "private", ".git", "tests")
 """Of the clone; so are the masters with their solutions, and the planted wrong answers."""
 
 HIDDEN_CONTENT = ("lab.py", "wrong", "private.py", "private")
-KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "COURSE_PROFILE", "COURSE_CATALOG", "COURSE_BROWSER", "COURSE_LEASES")
+KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "COURSE_PROFILE", "COURSE_CATALOG", "COURSE_BROWSER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,25 @@ def probe() -> Sandbox:
     return next((sandbox for sandbox in (*linux, *others) if _works(sandbox)), Sandbox(False, False, False))
 
 
+def take_slot() -> int:
+    """The number of a user that nobody else has; this process holds it until it ends, however it ends."""
+    import fcntl
+
+    folder = Path(tempfile.gettempdir(), "course-grade-users")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for number in range(UIDS):
+        # Not the lowest: processes of the last one that had it may still be ending.
+        slot = (os.getpid() + number) % UIDS
+        descriptor = os.open(folder / str(slot), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+        else:
+            return slot
+    raise MissingError(f"all {UIDS} users for submissions are taken", f"see {folder}")
+
+
 def make_jail(
     sandbox: Sandbox,
     limits: UnitLimits,
@@ -94,7 +114,7 @@ def make_jail(
         sandbox: what is possible here.
         limits: what they may use.
         folder: the unit's scratch folder; `root`, `home` and `run` are made in it, the latter two for the processes.
-        slot: which of the concurrent jobs this is.
+        slot: whose user it has, as `take_slot` gave it.
         network: none, or shared with the process that starts it.
         hide: what they must not see, wherever it lies.
         reveal: what they see beside Python and the clone.
@@ -145,7 +165,7 @@ def make_jail(
 
 def _works(sandbox: Sandbox) -> bool:
     with tempfile.TemporaryDirectory(prefix="course-probe-") as name:
-        jail = make_jail(sandbox, UnitLimits(), Path(name), 0)
+        jail = make_jail(sandbox, UnitLimits(), Path(name), os.getpid() % UIDS)
         python = [sys.executable, "-I", "-S", "-c", "import os; os.listdir('/dev/fd'); print('works')"]
         try:
             done = subprocess.run(

@@ -43,7 +43,7 @@ def run_units(requests: Sequence[UnitRequest], jobs: int, scratch: Path, on_done
     """Grade units; each leaves its unit.json.
 
     Args:
-        requests: what to grade; slot and scratch folder are filled in here.
+        requests: what to grade; the scratch folder is filled in here.
         jobs: how many at a time.
         scratch: a folder for what is thrown away.
         on_done: called in this thread after each.
@@ -55,7 +55,7 @@ def run_units(requests: Sequence[UnitRequest], jobs: int, scratch: Path, on_done
             for slot in range(jobs):
                 if slot not in running and waiting:
                     request, attempt = waiting.pop()
-                    running[slot] = _start(replace(request, slot=slot, scratch=""), scratch, attempt)
+                    running[slot] = _start(request, scratch / f"slot-{slot}", attempt)
             for slot, unit in list(running.items()):
                 late = time.monotonic() > unit.deadline
                 if unit.process.poll() is None and not late:
@@ -148,8 +148,7 @@ def deadline_s(request: UnitRequest) -> float:
     return limits.notebook_s + MARGIN_S + 60 * limits.exercise_s
 
 
-def _start(request: UnitRequest, scratch: Path, attempt: int) -> _Running:
-    folder = scratch / f"slot-{request.slot}"
+def _start(request: UnitRequest, folder: Path, attempt: int) -> _Running:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     request = replace(request, scratch=str(folder))

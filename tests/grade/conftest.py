@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from helpers.course.execution import kernel_environment
-from tests.course.conftest import copy_clone
+from tests.course.conftest import built_clone, sample
+
+__all__ = ["built_clone", "sample"]
 
 LIMITS = {
     "cell_s": 10,
@@ -27,8 +29,9 @@ LIMITS = {
 
 
 @pytest.fixture(scope="session")
-def grade_clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_clone(tmp_path_factory.mktemp("grading") / "course")
+def grade_clone(built_clone: Path) -> Path:
+    """Gradings write nothing to it; a test of the hostile class holds that."""
+    return built_clone
 
 
 def grade_command(clone: Path, submissions: Path, out: Path, *more: str) -> tuple[list[str], dict[str, str]]:

@@ -185,11 +185,6 @@ for parent in ("@TMP@", "@CLONE@/labs", "@CLONE@/helpers/grade", "/root"):
                     pass
 shutil.rmtree("@TMP@", ignore_errors=True)
 """
-FORK_BOMB = """
-import os
-while True:
-    os.fork()
-"""
 
 HOSTILE = {
     "endless-loop": Hostile(("timeout",), EXERCISES, "while True:\n    pass", reason="longer than"),
@@ -211,7 +206,7 @@ HOSTILE = {
     "process-bomb": Hostile(
         ("error",), EXERCISES, "import subprocess\nkept = [subprocess.Popen(['sleep', '600']) for _ in range(100000)]"
     ),
-    "fork-bomb": Hostile(("error", "timeout", "kernel-died"), EXERCISES, FORK_BOMB),
+    "fork-bomb": Hostile(("error", "timeout", "kernel-died"), EXERCISES, "import os\nwhile True:\n    os.fork()"),
     "output-stream": Hostile(("output-flood",), EXERCISES, "for _ in range(100_000):\n    print('x' * 1000)"),
     "output-at-once": Hostile(("output-flood",), EXERCISES, "'x' * 30_000_000"),
     "memory-bomb": Hostile(

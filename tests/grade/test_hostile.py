@@ -83,8 +83,10 @@ def write_bundles(folder: Path, clone: Path) -> None:
 def tree_digest(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
+        if "__pycache__" in path.parts:
+            continue
         digest.update(str(path.relative_to(folder)).encode())
-        if path.is_file() and not path.is_symlink() and "__pycache__" not in path.parts:
+        if path.is_file() and not path.is_symlink():
             digest.update(path.read_bytes())
     return digest.hexdigest()
 

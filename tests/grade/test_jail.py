@@ -14,7 +14,7 @@ import pytest
 from helpers.config import ROOT
 from helpers.grade.jail import Jail
 from helpers.grade.limits import UnitLimits
-from helpers.grade.sandbox import Sandbox, make_jail, probe
+from helpers.grade.sandbox import UIDS, Sandbox, make_jail, probe, take_slot
 
 LIMITS = UnitLimits(data_bytes=400_000_000, processes=50, file_bytes=1_000_000, cpu_s=20)
 TOKEN = "98764"
@@ -27,7 +27,7 @@ def jail(tmp_path: Path) -> Jail:
     secret = tmp_path / "secret"
     secret.mkdir()
     (secret / "cases.json").write_text("{}")
-    return make_jail(probe(), LIMITS, tmp_path / "scratch", 7, hide=(secret,))
+    return make_jail(probe(), LIMITS, tmp_path / "scratch", take_slot(), hide=(secret,))
 
 
 def run_in(jail: Jail, code: str) -> subprocess.CompletedProcess[str]:
@@ -150,3 +150,13 @@ def test_without_namespaces_the_limits_still_hold(tmp_path: Path) -> None:
 def test_what_a_machine_does_not_give_is_said() -> None:
     assert Sandbox(True, True, True).missing() == []
     assert len(Sandbox(False, False, False).missing()) == 3
+
+
+def test_nobody_gets_a_user_that_somebody_has() -> None:
+    first = take_slot()
+    code = "import os, sys; from helpers.grade.sandbox import take_slot; os.getpid = lambda: int(sys.argv[1]); "
+    code += "print(take_slot())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(first)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert int(done.stdout) == (first + 1) % UIDS

@@ -10,7 +10,6 @@ from helpers.errors import UsageError
 from helpers.grade.archives import ArchiveRefused, unpack
 from helpers.grade.results import safe_name
 from helpers.grade.submissions import Found, discover
-from tests.course.conftest import built_clone, sample  # noqa: F401 - fixtures
 
 STEM = "01_sample"
 NAME = f"{STEM}.ipynb"
@@ -37,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def test_folders_flat_files_and_zip_files_stand_side_by_side(folder: Path, sample: Entry) -> None:  # noqa: F811
+def test_folders_flat_files_and_zip_files_stand_side_by_side(folder: Path, sample: Entry) -> None:
     put(folder, f"alice/{NAME}", f"bob/week 1/{NAME}", f"carol__{NAME}", f"{STEM}-dave.ipynb", f"Eve (2) {NAME}")
     with zipfile.ZipFile(folder / "frank.zip", "w") as archive:
         archive.writestr(NAME, "{}")
@@ -46,31 +45,31 @@ def test_folders_flat_files_and_zip_files_stand_side_by_side(folder: Path, sampl
     assert {one.task for one in found.submissions} == {STEM}
 
 
-def test_an_nbgrader_exchange_is_read(folder: Path, sample: Entry) -> None:  # noqa: F811
+def test_an_nbgrader_exchange_is_read(folder: Path, sample: Entry) -> None:
     put(folder, f"submitted/alice/{STEM}/lab.ipynb", f"submitted/bob/{STEM}/lab.ipynb", f"source/{NAME}")
     assert learners(found_in(folder, sample)) == ["alice", "bob"]
 
 
-def test_a_folder_per_task_is_read(folder: Path, sample: Entry) -> None:  # noqa: F811
+def test_a_folder_per_task_is_read(folder: Path, sample: Entry) -> None:
     put(folder, f"{STEM}/alice/lab.ipynb", f"{STEM}/bob.ipynb")
     found = found_in(folder, sample)
     assert learners(found) == ["alice", "bob"]
 
 
-def test_a_task_is_known_by_the_cells_where_the_name_says_nothing(folder: Path, sample: Entry) -> None:  # noqa: F811
+def test_a_task_is_known_by_the_cells_where_the_name_says_nothing(folder: Path, sample: Entry) -> None:
     (folder / "alice").mkdir()
     (folder / "alice" / "final.ipynb").write_text(json.dumps({"cells": [{"id": "ex1-ttft"}, {"id": "mine"}]}))
     assert [one.task for one in found_in(folder, sample).submissions] == [STEM]
 
 
-def test_the_first_of_several_copies_counts_and_the_others_are_named(folder: Path, sample: Entry) -> None:  # noqa: F811
+def test_the_first_of_several_copies_counts_and_the_others_are_named(folder: Path, sample: Entry) -> None:
     put(folder, f"alice/old/{NAME}", f"alice/{NAME}")
     found = found_in(folder, sample)
     assert [one.source for one in found.submissions] == [f"alice/{NAME}"]
     assert found.ignored == ((f"alice/old/{NAME}", f"alice/{NAME} counts for {STEM}"),)
 
 
-def test_a_file_in_ones_own_folder_is_ones_own_whatever_its_name(folder: Path, sample: Entry) -> None:  # noqa: F811
+def test_a_file_in_ones_own_folder_is_ones_own_whatever_its_name(folder: Path, sample: Entry) -> None:
     put(folder, f"alice/{NAME}", f"bob/alice__{NAME}")
     assert [(one.learner, one.source) for one in found_in(folder, sample).submissions] == [
         ("alice", f"alice/{NAME}"),
@@ -78,14 +77,14 @@ def test_a_file_in_ones_own_folder_is_ones_own_whatever_its_name(folder: Path, s
     ]
 
 
-def test_a_run_folder_is_a_bundle_and_goes_with_the_notebook(folder: Path, sample: Entry) -> None:  # noqa: F811
+def test_a_run_folder_is_a_bundle_and_goes_with_the_notebook(folder: Path, sample: Entry) -> None:
     put(folder, f"alice/{NAME}", "alice/runs/mine/evidence/12.1.sample.json", "bob/evidence/12.1.sample.json")
     alice, bob = found_in(folder, sample).submissions
     assert (alice.kind, alice.notebook is not None, alice.bundle) == ("bundle", True, folder / "alice/runs/mine")
     assert (bob.kind, bob.notebook) == ("bundle", None)
 
 
-def test_links_are_not_followed(folder: Path, sample: Entry) -> None:  # noqa: F811
+def test_links_are_not_followed(folder: Path, sample: Entry) -> None:
     put(folder, f"alice/{NAME}")
     (folder / "bob").mkdir()
     (folder / "bob" / NAME).symlink_to(folder / "alice" / NAME)
@@ -99,13 +98,13 @@ def test_links_are_not_followed(folder: Path, sample: Entry) -> None:  # noqa: F
     assert "carol" in dict(found.ignored)
 
 
-def test_a_folder_without_anything_to_grade_is_an_error(folder: Path, sample: Entry) -> None:  # noqa: F811
+def test_a_folder_without_anything_to_grade_is_an_error(folder: Path, sample: Entry) -> None:
     put(folder, "alice/essay.txt")
     with pytest.raises(UsageError, match="can be graded"):
         found_in(folder, sample)
 
 
-def test_names_in_two_unicode_forms_are_one_learner(folder: Path, sample: Entry) -> None:  # noqa: F811
+def test_names_in_two_unicode_forms_are_one_learner(folder: Path, sample: Entry) -> None:
     put(folder, f"Zoe\u0308/{NAME}")
     assert learners(found_in(folder, sample)) == ["Zo\u00eb"]
 
