@@ -33,7 +33,7 @@ WINDOW_S, BINS = 2.0, 120
 """Tokens a second are counted over so long, and drawn at so many moments."""
 
 MOST_BARS = 120
-ENDED = ("done", "stopped")
+ENDED = ("done", "stopped", "failed")
 
 
 async def measure_live(
@@ -90,14 +90,18 @@ class LiveBenchmark(Panel):
         work = asyncio.ensure_future(asyncio.to_thread(self._measure))
         try:
             run = await asyncio.shield(work)
+            self._state = "stopped" if self._stopped.is_set() else "done"
+            self.title = self.title.replace("Measuring", "Measured")
         except asyncio.CancelledError:
             # The cell was interrupted: the thread must have let go of the server before the next cell asks it.
             self._stopped.set()
-            await asyncio.wait([work])
+            await asyncio.gather(work, return_exceptions=True)
+            self._state = "stopped"
+            raise
+        except BaseException:
+            self._state = "failed"
             raise
         finally:
-            self._state = "stopped" if self._stopped.is_set() else "done"
-            self.title = self.title.replace("Measuring", "Measured")
             self._refresh()
         if not attended:
             self._ipython_display_()
@@ -173,6 +177,7 @@ class LiveBenchmark(Panel):
 
     def _state_words(self) -> str:
         known = {"starts": "It starts.", "done": "Done.", "stopped": "Stopped; what had ended is kept."}
+        known["failed"] = "Failed; the error stands below."
         return known.get(self._state, f"Now: {self._state}.")
 
 
