@@ -2,10 +2,12 @@
 
 A fixed small job, the yardstick, is measured just before the load. If it takes twice as long as on the machine that
 the brief was written for, everything of the brief happens half as fast: requests arrive half as often and bounds are
-twice as long. The job never depends on the deployment that is judged, so nobody can slow the clock by a bad one.
+twice as long. It is measured again after the load; figures are on the clock between the two. The job never depends on
+the deployment that is judged, so nobody can slow the clock by a bad one.
 """
 
 from dataclasses import dataclass
+from math import sqrt
 from statistics import median
 
 from helpers.bench.arrivals import ClosedLoop
@@ -27,15 +29,21 @@ class Pace:
 
     Attributes:
         measured_s, nominal_s: of the yardstick, here and on the machine of the brief; equal where there is none.
+        drift: measured after the load / before it; 1 where it was measured once.
     """
 
     measured_s: float
     nominal_s: float
+    drift: float = 1.0
 
     @property
     def factor(self) -> float:
         """Wall seconds of one second of the brief."""
         return self.measured_s / self.nominal_s
+
+    def until(self, later: "Pace") -> "Pace":
+        """The clock of the time between two measurements: their geometric mean."""
+        return Pace(sqrt(self.measured_s * later.measured_s), self.nominal_s, later.measured_s / self.measured_s)
 
 
 WALL = Pace(1.0, 1.0)

@@ -27,6 +27,9 @@ RESERVING = ("llama.cpp", "nano", "ollama")
 OFF_BY = 1.5
 """A prediction that is off by more is named."""
 
+DRIFT = 1.5
+"""Change of the machine's speed during the load from which on the judgement should be repeated."""
+
 GOOD_SCORE = 0.97
 """Share of the points for goodput above which nothing needs a cause."""
 
@@ -38,7 +41,7 @@ def find_reasons(judgement: Judgement) -> list[str]:
     lost = judgement.goodput_per_s < GOOD_SCORE * judgement.brief.target_per_s or not judgement.slo_met
     if lost:
         lines += [line for rule in CAUSES if (line := rule(judgement))]
-    lines += [line for rule in (_context, _idle, _cost, _prediction) if (line := rule(judgement))]
+    lines += [line for rule in (_context, _idle, _cost, _prediction, _drift) if (line := rule(judgement))]
     return lines or ["nothing was lost: the objective is kept, within the budget, as predicted"]
 
 
@@ -207,6 +210,13 @@ def _prediction(judgement: Judgement) -> str:
         factor = f"off by a factor of {row['off_by']:.1f}" if row["off_by"] is not None else "one of them is 0"
         off.append(f"{name} {row['predicted']:g} was predicted and {row['measured']:.3g} came out, {factor}")
     return f"prediction: {'; '.join(off)}" if off else ""
+
+
+def _drift(judgement: Judgement) -> str:
+    drift = judgement.pace.drift
+    if max(drift, 1 / drift) < DRIFT:
+        return ""
+    return f"unsteady machine: the yardstick took {drift:.1f} times as long after the load as before it: judge again"
 
 
 def _reused(judgement: Judgement) -> float | None:

@@ -73,7 +73,7 @@ def judgement(
     *,
     decisions: dict[str, Any] | None = None,
     brief: Brief | None = None,
-    pace: float = 1.0,
+    pace: float | Pace = 1.0,
     **changed: Any,
 ) -> Judgement:
     """Good requests of the chat brief, unless changed."""
@@ -86,7 +86,7 @@ def judgement(
         deployment=deployment,
         quick=True,
         seed=1,
-        pace=Pace(pace, 1.0),
+        pace=pace if isinstance(pace, Pace) else Pace(pace, 1.0),
         run=run_of(records),
         answers=right_answers(found.quality),
         cores=1,

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from helpers.capstone.brief import find_brief
+from helpers.capstone.clock import Pace
 from helpers.client.records import RequestRecord
 from tests.capstone.samples import judgement, record, run_of, steady
 
@@ -116,3 +117,13 @@ def test_every_brief_has_reasons_for_todays_deployment(name: str) -> None:
     brief = find_brief(name, "laptop")
     late = [record(n, sent_s=0.01 * n, ttft_s=60.0, tpot_s=0.3) for n in range(brief.load.count(True))]
     assert len(judgement(name, records=late).reasons) >= 3
+
+
+def test_a_machine_that_changed_its_speed() -> None:
+    assert "unsteady machine" in first_words(judgement(pace=Pace(2.0, 1.0).until(Pace(8.0, 1.0))).reasons)
+    assert "unsteady machine" not in first_words(judgement(pace=Pace(2.0, 1.0).until(Pace(2.2, 1.0))).reasons)
+
+
+def test_the_clock_between_two_measurements() -> None:
+    between = Pace(2.0, 1.0).until(Pace(8.0, 1.0))
+    assert (between.factor, between.drift) == (4.0, 4.0)
