@@ -70,7 +70,7 @@ def judge_run(entry: Entry, request: UnitRequest, folder: Path, into: Path, ran:
         judged = [_played_again(entry, request, into, one) for one in judged]
     else:
         why = f"{NO_EVIDENCE}: {entry.stem} did not get that far"
-        judged = [Judged(one.id, "not-reached", why, "", "", (), ()) for one in entry.task.milestones]
+        judged = [Judged(one.id, "not-reached", why, "", "", ()) for one in entry.task.milestones]
     if ran.ending.outcome != "engine-unavailable":
         return judged
     return [

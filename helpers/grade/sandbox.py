@@ -28,7 +28,7 @@ from helpers.grade.jail import Jail
 from helpers.grade.limits import UnitLimits
 
 FIRST_UID, UIDS = 60_500, 4000
-"""Users without a name. Whatever runs at once, of this grading or another, has its own: processes are counted by user."""
+"""Users without a name. Whatever runs at once, here or in another grading, has its own: limits count by user."""
 
 PROBE_LIMIT_S = 30.0
 HIDDEN = ("solutions", "work", "runs", "private", ".git", "tests")

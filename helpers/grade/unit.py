@@ -142,6 +142,7 @@ class Unit:
         target.mkdir(parents=True, exist_ok=True)
         self._tell_left_out("the bundle", collect(Path(request.bundle), target, request.limits))
         judged = judge_milestones(self.entry, target, None, request.jail(reveal=(target,)))
+        self.reasons += [f"{one.id}: {remark}" for one in judged for remark in one.remarks]
         if request.rerun and request.notebook:
             ran = self._run("rerun")
             here = judge_run(self.entry, request, self.folder, self.folder / "rerun", ran)

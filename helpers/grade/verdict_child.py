@@ -20,6 +20,7 @@ from helpers.errors import CourseError
 from helpers.grade import witness
 
 DAMAGED = (ArithmeticError, AttributeError, CourseError, LookupError, OSError, RecursionError, TypeError, ValueError)
+MOST_REMARKS = 5
 
 
 def judge(entry: Entry, milestone: Milestone, folder: Path, engines: list[Mapping[str, Any]] | None) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def judge(entry: Entry, milestone: Milestone, folder: Path, engines: list[Mappin
     """
     verdict = judge_folder(entry, milestone, folder)
     told: dict[str, Any] = {"id": milestone.id, "state": verdict.state, "reason": verdict.reason, "problem": ""}
-    told |= {"backend": read_backend(folder, milestone.id)[:200], "fingerprints": [], "seeds": []}
+    told |= {"backend": read_backend(folder, milestone.id)[:200], "fingerprints": [], "seeds": [], "remarks": []}
     if verdict.state != "reached":
         return told
     try:
@@ -44,8 +45,11 @@ def judge(entry: Entry, milestone: Milestone, folder: Path, engines: list[Mappin
         problem = problem or contradiction(content["evidence"], folder, bundles, engines)
     except DAMAGED as error:
         return told | {"problem": f"the evidence cannot be checked: {type(error).__name__}: {error}"}
-    seeds = sorted({str(run.workload.seed) for bundle in bundles.values() for run in bundle.runs})
-    return told | {"problem": problem, "fingerprints": witness.fingerprints(bundles), "seeds": seeds}
+    runs = [run for bundle in bundles.values() for run in bundle.runs]
+    remarks = list(dict.fromkeys(f"{run.label}: {remark}" for run in runs for remark in run.remarks))[:MOST_REMARKS]
+    seeds = sorted({str(run.workload.seed) for run in runs})
+    prints = witness.fingerprints(bundles)
+    return told | {"problem": problem, "fingerprints": prints, "seeds": seeds, "remarks": remarks}
 
 
 def contradiction(

@@ -31,6 +31,7 @@ class Judged:
         problem: what contradicts the evidence; empty if nothing does.
         fingerprints: names of the answers' times, the same in two units only if one was copied.
         seeds: of the prompts in the bundles that the evidence names.
+        remarks: what the runs say of themselves, such as who else used the machine meanwhile, by its lease board.
     """
 
     id: str
@@ -39,7 +40,8 @@ class Judged:
     backend: str
     problem: str
     fingerprints: tuple[str, ...]
-    seeds: tuple[str, ...]
+    seeds: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def judge_milestones(entry: Entry, folder: Path, engines: Sequence[dict[str, Any]] | None, jail: Jail) -> list[Judged]:
@@ -68,7 +70,8 @@ def judge_milestones(entry: Entry, folder: Path, engines: Sequence[dict[str, Any
     except ValueError:
         words = done.stderr.decode(errors="replace").strip().splitlines()
         return _unjudged(entry, f"the evidence could not be judged: {words[-1][:200] if words else done.returncode}")
-    return [Judged(**{**one, "fingerprints": tuple(one["fingerprints"]), "seeds": tuple(one["seeds"])}) for one in told]
+    lists = ("fingerprints", "seeds", "remarks")
+    return [Judged(**{**one, **{name: tuple(one[name]) for name in lists}}) for one in told]
 
 
 def milestone_item(entry: Entry, judged: Judged, folder: Path) -> Item:
@@ -84,4 +87,4 @@ def milestone_item(entry: Entry, judged: Judged, folder: Path) -> Item:
 
 
 def _unjudged(entry: Entry, reason: str) -> list[Judged]:
-    return [Judged(one.id, "not-reached", reason, "", "", (), ()) for one in entry.task.milestones]
+    return [Judged(one.id, "not-reached", reason, "", "", ()) for one in entry.task.milestones]
