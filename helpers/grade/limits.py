@@ -16,7 +16,7 @@ class UnitLimits:
         cpu_s: CPU time of each process.
         memory_bytes: resident, all processes of the unit together; looked at several times a second.
         data_bytes: private memory of each process; asking for more fails at once.
-        processes: threads count too; a browser has two hundred.
+        processes: threads count too; a browser has two hundred, an engine with many places a thread for each and more.
         file_bytes, disk_bytes, files: the largest file, all files together, and their number; the heavy variant of the
             course model has 600 MB, where it must be made in the jail.
         tmp_bytes: of the unit's own /tmp.
@@ -30,7 +30,7 @@ class UnitLimits:
     cpu_s: int = 2400
     memory_bytes: int = 4096 * MEBIBYTE
     data_bytes: int = 3072 * MEBIBYTE
-    processes: int = 600
+    processes: int = 2000
     file_bytes: int = 768 * MEBIBYTE
     disk_bytes: int = 1536 * MEBIBYTE
     files: int = 5000
