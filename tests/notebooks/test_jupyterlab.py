@@ -103,8 +103,12 @@ def test_every_lab_opens_unchanged_and_runs_up_to_its_first_exercise(
     assert not desk.changed
     desk.run_all()
     # The three lines of an error of the course stand where a traceback would.
-    said = desk.page.wait_for_selector(".jp-OutputArea-output >> text=ExerciseTodo", state="attached")
+    said = desk.page.locator(".jp-OutputArea-output", has_text="ExerciseTodo").first
+    said.wait_for(state="attached")
     assert "Traceback" not in said.inner_text()
+    desk.wait_idle()
+    said.scroll_into_view_if_needed()
+    said.wait_for(state="visible")
     keep(desk.page, f"lab-{entry.stem}-run")
     assert desk.problems == []
 
