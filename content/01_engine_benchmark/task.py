@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from helpers.bench.bundle import Bundle, load_bundle
+from helpers.bench.bundle import Bundle
 from helpers.bench.groups import group_runs
 from helpers.bench.results import Comparison
 from helpers.bench.standings import EngineRow, engine_rows
@@ -461,7 +461,7 @@ def judge_report(evidence: Evidence) -> Verdict:
     "label", "ratio": [estimate, low, high]}]}.
     """
     try:
-        bundles = {name: load_bundle(evidence.folder / name) for name in evidence.data["bundles"]}
+        bundles = {name: evidence.bundle(name) for name in evidence.data["bundles"]}
     except CourseError as error:
         return not_reached(error.what)
     runs = [run for bundle in bundles.values() for run in bundle.runs]

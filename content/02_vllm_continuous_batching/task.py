@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from helpers.bench.bundle import load_bundle
 from helpers.bench.metrics import Objective, summarize
 from helpers.bench.race import Lap
 from helpers.bench.results import Sweep
@@ -569,7 +568,7 @@ def judge_vllm(evidence: Evidence) -> Verdict:
     `helpers.watch` read}, "knee": label or empty, "objective": {"ttft_s", "tpot_s"}, "goodput_per_s": {label: rate}}.
     """
     try:
-        runs = load_bundle(evidence.folder / evidence.data["bundle"]).runs
+        runs = evidence.bundle(evidence.data["bundle"]).runs
     except CourseError as error:
         return not_reached(error.what)
     loads = {run.concurrency: run for run in runs if run.concurrency is not None}

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from helpers.bench.bundle import load_bundle
 from helpers.bench.run import Run
 from helpers.course.task import Case, Evidence, Exercise, Milestone, Task, Verdict, not_reached, reached
 from helpers.errors import CourseError
@@ -382,7 +381,7 @@ def judge_prefill(evidence: Evidence) -> Verdict:
     ttfts_s = []
     for point in points:
         try:
-            runs = load_bundle(evidence.folder / point["bundle"]).runs
+            runs = evidence.bundle(point["bundle"]).runs
         except CourseError as error:
             return not_reached(error.what)
         problem = problem_of(runs[0], point["prompt_tokens"])
@@ -438,7 +437,7 @@ def judge_tensorrt_llm(evidence: Evidence) -> Verdict:
     rates: Json = {}
     for point in data["points"]:
         try:
-            run = load_bundle(evidence.folder / point["bundle"]).runs[0]
+            run = evidence.bundle(point["bundle"]).runs[0]
         except CourseError as error:
             return not_reached(error.what)
         if run.target.engine != "tensorrt-llm":

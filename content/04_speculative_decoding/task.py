@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from helpers.bench.bundle import Bundle, load_bundle
+from helpers.bench.bundle import Bundle
 from helpers.bench.results import Comparison
 from helpers.bench.run import Run
 from helpers.bench.speculated import counted_acceptance
@@ -217,7 +217,7 @@ def judge_speedup(evidence: Evidence) -> Verdict:
     for row in rows:
         where = f"{row['bundle']}, {row['label']}"
         try:
-            problem, comparison = problem_of(load_bundle(evidence.folder / row["bundle"]), row["label"])
+            problem, comparison = problem_of(evidence.bundle(row["bundle"]), row["label"])
         except CourseError as error:
             return not_reached(error.what)
         if problem or comparison is None:
@@ -289,7 +289,7 @@ def judge_eagle3(evidence: Evidence) -> Verdict:
     if evidence.data["speculation"] != "eagle3":
         return not_reached(f"speculation was {evidence.data['speculation']}, not eagle3")
     try:
-        problem, comparison = problem_of(load_bundle(evidence.folder / evidence.data["bundle"]), evidence.data["label"])
+        problem, comparison = problem_of(evidence.bundle(evidence.data["bundle"]), evidence.data["label"])
     except CourseError as error:
         return not_reached(error.what)
     if problem or comparison is None:

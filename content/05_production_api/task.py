@@ -5,7 +5,6 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
-from helpers.bench.bundle import load_bundle
 from helpers.bench.statistics import ENOUGH_SAMPLES, bootstrap
 from helpers.client.answers import split_events
 from helpers.client.mock_words import answer_text
@@ -368,7 +367,7 @@ def judge_load(evidence: Evidence) -> Verdict:
     The evidence is {"bundle": folder, "baseline": label, "added_ttft_s": {label: [mean, low, high]}}, seconds.
     """
     try:
-        bundle = load_bundle(evidence.folder / evidence.data["bundle"])
+        bundle = evidence.bundle(evidence.data["bundle"])
     except CourseError as error:
         return not_reached(error.what)
     direct, *servers = bundle.runs

@@ -7,7 +7,12 @@ cases with their expected answers and no solution. Private cases are the same va
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from helpers.errors import UsageError
+
+if TYPE_CHECKING:
+    from helpers.bench.bundle import Bundle
 
 State = Literal["reached", "not-reached", "not-run"]
 
@@ -65,6 +70,19 @@ class Evidence:
     data: dict[str, Any]
     folder: Path
     backend: str = ""
+
+    def bundle(self, name: str) -> "Bundle":
+        """A bundle of the run folder that was measured, here or elsewhere.
+
+        Raises:
+            CourseError: there is none, it is damaged, or it is simulated: a simulation is no evidence.
+        """
+        from helpers.bench.bundle import load_bundle
+
+        found = load_bundle(self.folder / name)
+        if found.origin == "simulated":
+            raise UsageError(f"{name} is simulated, and a milestone is about what was measured", "", "measure it")
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Task 12.1's judge: it computes the comparison again and says what is wrong with the evidence."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,13 @@ def make_evidence(folder: Path, runs: list[Run], kind: str = "comparison") -> di
 
 def judge(folder: Path, evidence: dict[str, Any]) -> Verdict:
     return find_milestone("12.1.report")[1].judge(Evidence(evidence, folder))
+
+
+def test_a_simulation_is_no_evidence(tmp_path: Path) -> None:
+    runs = [replace(run, origin="simulated") for run in two_runs()]
+    verdict = judge(tmp_path, make_evidence(tmp_path, runs))
+    assert verdict.state == "not-reached"
+    assert "simulated" in verdict.reason
 
 
 def test_an_honest_comparison_reaches_it(tmp_path: Path) -> None:
