@@ -6,6 +6,7 @@ from helpers.bench.roofline import (
     fraction_of_limit,
     prefill_step,
 )
+from helpers.engines.plan import PRECISIONS
 from helpers.errors import UsageError
 from helpers.models.weights import BYTES_PER_WEIGHT
 
@@ -106,4 +107,4 @@ def test_unknown_precision_and_foreign_configs_are_refused() -> None:
 
 
 def test_every_precision_of_the_command_line_is_known() -> None:
-    assert set(BYTES_PER_WEIGHT) == {"f32", "bf16", "f16", "fp8", "nvfp4", "mxfp4", "int4", "q8_0", "q4_k_m"}
+    assert set(BYTES_PER_WEIGHT) == set(PRECISIONS)
