@@ -3,9 +3,11 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from helpers.commands.test import GROUPS
 from helpers.config import read_settings
@@ -25,20 +27,27 @@ def asked_groups(config: pytest.Config) -> set[str]:
     return set(filter(None, config.getoption("--groups").split(",")))
 
 
-def sharing(item: pytest.Item) -> str:
-    """Tests of one name run in one process, one after the other: those of a file, and of a task's notebook."""
-    parameters = getattr(item, "callspec", None)
-    entry = parameters.params.get("entry") if parameters else None
-    return entry.stem if entry and item.get_closest_marker("notebook") else item.nodeid.partition("::")[0]
+class Together(LoadScopeScheduling):
+    """Which tests run in one process: those of a file, and those of one task's notebook."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition("::")
+        return test.partition("[")[2] if file.endswith("test_notebooks.py") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     asked = asked_groups(config)
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(sharing(item)))
         for group in GROUPS:
             if item.get_closest_marker(group) and group not in asked:
                 item.add_marker(pytest.mark.skip(reason=f"group {group}: ./course test --with {group}"))
+    # Whole notebooks take minutes: begun last, they would leave one of two processes idle.
+    items.sort(key=lambda item: item.get_closest_marker("notebook") is None)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -30,9 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"there is no test group {unknown[0]!r}", f"the groups are {', '.join(GROUPS)}", "./course test"
         )
-    # Most tests wait for processes they started: two at a time take little more than half as long.
     if not (ROOT / "tests").is_dir():
         raise MissingError(f"there are no tests in {ROOT}", "this is a learners' hand-out", "./course check 1")
-    argv = [sys.executable, "-m", "pytest", f"--groups={','.join(groups)}", "-n2", "--dist=loadgroup"]
-    argv += arguments.pytest
+    # Most tests wait for processes they started: two at a time take little more than half as long.
+    # tests/conftest.py says which stay together, and puts the long ones first.
+    together = ("-n2", "--dist=loadscope", "--no-loadscope-reorder")
+    argv = [sys.executable, "-m", "pytest", f"--groups={','.join(groups)}", *together, *arguments.pytest]
     return subprocess.run(argv, cwd=ROOT, check=False).returncode

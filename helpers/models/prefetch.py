@@ -105,7 +105,7 @@ def ask_size(download: Download) -> Size:
     Raises:
         MissingError: the hub cannot be reached, has no such repository, or does not give it out.
     """
-    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
 
     # In a notebook they would be drawn, and say that nothing of nothing has been downloaded.
     disable_progress_bars(PROGRESS)
