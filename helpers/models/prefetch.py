@@ -105,16 +105,9 @@ def ask_size(download: Download) -> Size:
     Raises:
         MissingError: the hub cannot be reached, has no such repository, or does not give it out.
     """
-    from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
-
-    # In a notebook they would be drawn, and say that nothing of nothing has been downloaded.
-    disable_progress_bars(PROGRESS)
-    try:
-        with _explained(download):
-            files = _snapshot(download, dry_run=True)
-    finally:
-        enable_progress_bars(PROGRESS)
-    return Size(sum(f.file_size for f in files), sum(f.file_size for f in files if f.will_download))
+    with _explained(download):
+        files = _snapshot(download, dry_run=True)
+        return Size(sum(f.file_size for f in files), sum(f.file_size for f in files if f.will_download))
 
 
 def fetch(download: Download) -> Path:
@@ -175,10 +168,6 @@ def _snapshot(download: Download, **options: Any) -> Any:
         endpoint=os.environ.get("HF_ENDPOINT"),
         **options,
     )
-
-
-PROGRESS = "huggingface_hub.snapshot_download"
-"""The hub's name for the progress bars of a download."""
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
 
 from helpers import cli
 from helpers.errors import MissingError, UsageError
@@ -17,6 +18,14 @@ CHUNK_BYTES = 10 * 2**20
 """huggingface_hub writes, and resumes, in pieces of this size."""
 
 LLAMA = "nvidia/Llama-3.1-8B-Instruct-FP8"
+
+
+@pytest.fixture(autouse=True)
+def no_bars() -> Iterator[None]:
+    """Where an earlier test has made this process a notebook's kernel, bars would be drawn on standard output."""
+    disable_progress_bars()
+    yield
+    enable_progress_bars()
 
 
 @pytest.fixture

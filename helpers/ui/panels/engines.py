@@ -146,8 +146,8 @@ class EnginePanel(Panel):
                 else:
                     said.value = escape(f"{choice.value} {done}")
                 finally:
-                    start.disabled = stop.disabled = choice.disabled = False
                     look()
+                    start.disabled = stop.disabled = choice.disabled = False
 
             start.disabled = stop.disabled = choice.disabled = True
             # In a thread: the panel, and the notebook, stay usable while an engine loads for minutes.
