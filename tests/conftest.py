@@ -11,13 +11,21 @@ from xdist.scheduler import LoadScopeScheduling
 
 from helpers.commands.test import GROUPS
 from helpers.config import read_settings
+from tests.turns import Turns
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--groups", default="", help="run the tests of these groups too; a skip among them fails")
 
 
-def pytest_configure() -> None:
+turns: Turns | None = None
+"""With the other processes of this run; None where there are none."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    global turns
+    if hasattr(config, "workerinput"):  # a process of pytest-xdist; each has a folder beside the others'
+        turns = Turns(Path(config.option.basetemp).parent)
     # A shell's background job ignores Ctrl-C, and so would every child that these tests interrupt.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -48,6 +56,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason=f"group {group}: ./course test --with {group}"))
     # Whole notebooks take minutes: begun last, they would leave one of two processes idle.
     items.sort(key=lambda item: item.get_closest_marker("notebook") is None)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around the time limit too, which does not count the waiting
+def pytest_runtest_protocol(item: pytest.Item):
+    if turns is None:
+        return (yield)
+    with turns.take(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -45,7 +45,7 @@ class Endpoint:
             refusal = refused
         except asyncio.CancelledError:
             refusal = client_left() if call.outcome == LEFT else shutting_down()
-        except Exception:
+        except Exception:  # our own bug: the client is told, the log says what, the other requests go on
             logger.exception("request %s broke the gateway", call.request_id)
             refusal = Refused(500, "internal_error", "The gateway failed; its log says why.")
         try:

@@ -62,7 +62,7 @@ class Health:
             await asyncio.sleep(self._timeouts.health_s if target.alive else DEAD_EVERY_S)
             try:
                 await self.check(target)
-            except Exception:
+            except Exception:  # our own bug: without the checks going on, this upstream would never come back
                 target.alive = False
                 logger.exception("the health check of upstream %s broke", target.name)
 

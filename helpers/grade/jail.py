@@ -16,6 +16,7 @@ import ctypes
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import struct
@@ -57,6 +58,7 @@ class Jail:
         copy: the word of the program's arguments before a file that only the caller may read, and where the program
             finds a copy of it; empty for none.
         pid_file: where the outer process writes its number; empty for nowhere.
+        parent: whose end ends the jail; `command` fills it in.
     """
 
     namespaces: bool
@@ -76,10 +78,12 @@ class Jail:
     reveal: tuple[str, ...] = ()
     copy: tuple[str, str] = ("", "")
     pid_file: str = ""
+    parent: int = 0
 
     def command(self, *program: str) -> list[str]:
-        """What to start so that the program runs in the jail."""
-        return [sys.executable, "-I", "-S", __file__, json.dumps(asdict(self)), *program]
+        """What this process has to start so that the program runs in the jail, and ends when this process does."""
+        spec = asdict(self) | {"parent": os.getpid()}
+        return [sys.executable, "-I", "-S", __file__, json.dumps(spec), *program]
 
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -96,10 +100,30 @@ def call(name: str, *arguments: object) -> None:
         raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
-def die_with_parent() -> None:
-    """This process is killed when the thread that started it ends."""
+def die_with_parent(parent: int | None = None) -> None:
+    """This process is killed when the thread that started it ends; at once if `parent` has ended already."""
     if sys.platform == "linux":
         call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if parent is not None and os.getppid() != parent:
+            os._exit(128 + signal.SIGKILL)
+
+
+def fork_that_ends_with_us() -> int:
+    """fork(2), of a child that may be in other process numbers and so cannot ask who its parent is.
+
+    Its signal is set after the fork; a parent that was killed in between has closed its end of the pipe.
+    """
+    held, holding = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(held)  # the other end stays open for as long as this process lives
+        return child
+    os.close(holding)
+    die_with_parent()
+    if select.select([held], [], [], 0)[0]:
+        os._exit(128 + signal.SIGKILL)
+    os.close(held)
+    return 0
 
 
 def unshare(flags: int) -> None:
@@ -209,6 +233,8 @@ def become(jail: Jail, program: list[str]) -> None:
     os.umask(0o022)
     os.chdir(jail.folder)
     drop(jail)
+    # Another user's process has lost the signal that it asked for.
+    die_with_parent()
     os.execve(program[0], program, jail.environment)
 
 
@@ -236,7 +262,7 @@ def copied(jail: Jail, program: list[str]) -> list[str]:
 
 def run(jail: Jail, program: list[str]) -> int:
     """Run the program; return its exit code."""
-    die_with_parent()
+    die_with_parent(jail.parent)
     if jail.pid_file:
         Path(jail.pid_file).write_text(str(os.getpid()), encoding="ascii")
     program = copied(jail, program)
@@ -249,10 +275,9 @@ def run(jail: Jail, program: list[str]) -> int:
     if jail.network == "none":
         raise_loopback()
     build_root(jail)
-    init = os.fork()
+    init = fork_that_ends_with_us()
     if init:
         return wait_for(init)
-    die_with_parent()
     signal.signal(signal.SIGTERM, lambda number, frame: os._exit(143))
     mount("proc", f"{jail.root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     os.chroot(jail.root)

@@ -142,7 +142,7 @@ class Hub:
             state = "stopped"
         except GatewayError as refused:
             state, error = "failed", advise(refused.message, refused.status)
-        except Exception:
+        except Exception:  # our own bug: nobody awaits this task, so that the page has to say it
             logger.exception("an answer for the chat page broke")
             state, error = "failed", advise("The gateway failed; its log says why")
         live.record.done_s = perf_counter() - live.zero_s

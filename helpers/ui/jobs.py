@@ -122,7 +122,7 @@ async def _watch(job: Job, work: Coroutine[Any, Any, None]) -> None:
         job.state, job.error = "failed", advise(refused.message, refused.status)
     except (CourseError, OSError) as error:
         job.state, job.error = "failed", advise(str(error).splitlines()[0])
-    except Exception:
+    except Exception:  # our own bug: nobody awaits this task, so that the page has to say it
         logger.exception("the job %s of the models page broke", job.title)
         job.state, job.error = "failed", advise("The gateway failed; its log says why")
     job.version += 1

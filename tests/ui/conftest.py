@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from helpers.api.process import GatewayProcess
 from helpers.ui.records import Conversation, Message
@@ -109,6 +110,12 @@ class Tab:
     page: Any
     problems: list[str]
     hosts: set[str]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patience() -> None:
+    """What a test expects of a page may take as long as a step."""
+    expect.set_options(timeout=STEP_LIMIT_MS)
 
 
 def open_tab(context: Any) -> Tab:

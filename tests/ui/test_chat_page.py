@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.api.gateways import until
 from tests.ui.conftest import Front, answered, open_tab, ready, say
@@ -15,9 +16,9 @@ pytestmark = pytest.mark.browser
 def test_an_answer_streams_with_code_in_colours_and_figures(page: Any, front: Front) -> None:
     say(page, "code please")
     answer = answered(page)
-    assert answer.locator(".code .k").first.inner_text() == "def"
-    assert answer.locator("strong").inner_text() == "bold"
-    assert re.search(r"TTFT .*s · [\d.]+ tokens/s · \d+ tokens", answer.locator(".figures").inner_text())
+    expect(answer.locator(".code .k").first).to_have_text("def")
+    expect(answer.locator("strong")).to_have_text("bold")
+    expect(answer.locator(".figures")).to_contain_text(re.compile(r"TTFT .*s · [\d.]+ tokens/s · \d+ tokens"))
     assert page.input_value("textarea.composer-input") == ""
     assert page.locator(".meter").inner_text() != ""
     assert front.asked()["model"] == "told"
@@ -29,7 +30,7 @@ def test_thinking_is_kept_apart(page: Any) -> None:
     say(page, "think about it")
     answer = answered(page)
     assert answer.locator(".thinking").is_visible()
-    assert "Let me think" not in answer.locator(".words").inner_text()
+    expect(answer.locator(".words")).not_to_contain_text("Let me think")
 
 
 def test_stop_ends_the_engine_s_work_and_keeps_the_words(page: Any, front: Front) -> None:
@@ -39,8 +40,8 @@ def test_stop_ends_the_engine_s_work_and_keeps_the_words(page: Any, front: Front
     page.keyboard.press("Escape")
     answer = answered(page)
     until(lambda: front.engine.left > left)
-    assert "word5" in answer.locator(".words").inner_text()
-    assert answer.locator(".error").inner_text() == "Stopped."
+    expect(answer.locator(".words")).to_contain_text("word5")
+    expect(answer.locator(".error")).to_have_text("Stopped.")
     assert page.locator(".send").is_visible()
 
 
@@ -51,7 +52,7 @@ def test_answer_again(page: Any, front: Front) -> None:
     page.get_by_role("button", name="Answer again").click()
     until(lambda: len([sent for sent in front.engine.sent if sent.fields["messages"] == first["messages"]]) == 2)
     answered(page)
-    assert page.locator(".message.user").count() == 1
+    expect(page.locator(".message.user")).to_have_count(1)
 
 
 def test_edit_and_send_again(page: Any, front: Front) -> None:
@@ -61,7 +62,7 @@ def test_edit_and_send_again(page: Any, front: Front) -> None:
     answered(page, 2)
     page.locator(".message.user").first.get_by_role("button", name="Edit and send again").click()
     page.wait_for_function("document.querySelector('textarea.composer-input').value === 'first try'")
-    assert "earlier message" in page.locator(".editing").inner_text()
+    expect(page.locator(".editing")).to_contain_text("earlier message")
     say(page, "better try")
     answered(page, 1)
     assert [message["content"] for message in front.asked()["messages"]] == ["better try"]
@@ -77,7 +78,7 @@ def test_a_reload_keeps_the_conversation_and_the_answer_goes_on(page: Any) -> No
     page.reload()
     ready(page)
     page.wait_for_function("document.querySelector('.message.writing .words')?.innerText.includes('word20')")
-    assert page.locator(".message.user .words").inner_text() == "forever going on"
+    expect(page.locator(".message.user .words")).to_have_text("forever going on")
     page.locator(".stop").click()
     answered(page)
 
@@ -94,7 +95,7 @@ def test_two_tabs_see_the_same(page: Any, context: Any) -> None:
     answered(page, 2)
     say(other, "hello from two")
     answered(page, 3)
-    assert "hello from two" in page.locator(".message.user").last.inner_text()
+    expect(page.locator(".message.user").last).to_contain_text("hello from two")
 
 
 def test_what_is_typed_survives_a_reload_and_is_sent_once(page: Any, front: Front) -> None:
@@ -113,31 +114,31 @@ def test_what_is_typed_survives_a_reload_and_is_sent_once(page: Any, front: Fron
 def test_an_engine_that_dies_leaves_its_words_and_says_what_to_do(page: Any) -> None:
     say(page, "die now")
     answer = answered(page)
-    assert "Half an answer" in answer.locator(".words").inner_text()
+    expect(answer.locator(".words")).to_contain_text("Half an answer")
     error = answer.locator(".error").inner_text()
     assert "before it was complete" in error
     assert "./course engines" in error
     say(page, "still there?")
-    assert "still there" in answered(page, 2).locator(".words").inner_text()
+    expect(answered(page, 2).locator(".words")).to_contain_text("still there")
 
 
 def test_an_over_long_prompt_is_explained_and_not_lost(page: Any) -> None:
     say(page, "too-long " + "words " * 50)
     answer = answered(page)
-    assert "maximum context length" in answer.locator(".error").inner_text()
-    assert "Shorten the text" in answer.locator(".error").inner_text()
+    expect(answer.locator(".error")).to_contain_text("maximum context length")
+    expect(answer.locator(".error")).to_contain_text("Shorten the text")
     assert page.locator(".message.user .words").inner_text().startswith("too-long words")
 
 
 def test_neither_model_nor_user_can_inject(page: Any) -> None:
     say(page, "inject <img src=x onerror=alert(1)><script>alert(2)</script>")
     answer = answered(page)
-    assert answer.locator("img, script, iframe, form, svg").count() == 0
+    expect(answer.locator("img, script, iframe, form, svg")).to_have_count(0)
     assert page.locator(".message.user .words").inner_text().endswith("</script>")
-    assert page.locator(".conversation-title img").count() == 0
+    expect(page.locator(".conversation-title img")).to_have_count(0)
     page.reload()
     ready(page)
-    assert answered(page).locator("img, script, iframe, form, svg").count() == 0
+    expect(answered(page).locator("img, script, iframe, form, svg")).to_have_count(0)
 
 
 def test_two_models_side_by_side(page: Any, front: Front) -> None:
@@ -145,7 +146,7 @@ def test_two_models_side_by_side(page: Any, front: Front) -> None:
     page.wait_for_selector(".lane-1")
     say(page, "who are you?")
     answered(page, 2)
-    assert page.locator(".turn.pair .message.assistant").count() == 2
+    expect(page.locator(".turn.pair .message.assistant")).to_have_count(2)
     assert page.locator(".author").all_inner_texts() == ["told", "second"]
     for figures in page.locator(".figures").all_inner_texts():
         assert "TTFT" in figures
@@ -164,7 +165,7 @@ def test_presets_with_system_prompt_and_parameters(page: Any, front: Front) -> N
     page.fill(".system textarea", "You are a pirate.")
     page.fill(".option-temperature input", "7")
     page.get_by_role("button", name="Apply").click()
-    assert "temperature must be" in page.locator(".settings .error").inner_text()
+    expect(page.locator(".settings .error")).to_contain_text("temperature must be")
     page.fill(".option-temperature input", "0.3")
     page.get_by_role("button", name="Save as preset").click()
     page.fill(".dialog-input input", "Pirate")
@@ -225,6 +226,7 @@ def test_the_back_button_goes_to_the_conversation_before(page: Any) -> None:
     answered(page)
     page.keyboard.press("Alt+n")
     page.wait_for_selector(".empty", state="visible")
+    page.wait_for_function("location.pathname === '/'")
     page.go_back()
     page.wait_for_function("document.querySelector('.thread').innerText.includes('the first one')")
 
@@ -277,8 +279,8 @@ def test_extensions_add_a_button_a_command_and_a_panel(page: Any) -> None:
     answer = answered(page)
     answer.get_by_role("button", name="Count words").click()
     page.wait_for_selector(".extension-result")
-    assert answer.locator(".extension-result strong").inner_text() == "5"
-    assert answer.locator(".extension-result script").count() == 0
+    expect(answer.locator(".extension-result strong")).to_have_text("5")
+    expect(answer.locator(".extension-result script")).to_have_count(0)
     answer.get_by_role("button", name="Break").click()
     page.wait_for_function("document.querySelector('.extension-result').innerText.includes('on purpose')")
     say(page, "/shout hello")

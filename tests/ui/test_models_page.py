@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from helpers.api.database import Database
 from helpers.api.process import GatewayProcess
@@ -37,7 +38,7 @@ def pull(page: Any, name: str) -> Any:
 def test_a_pull_shows_its_layers_survives_a_reload_and_ends(models: Any, front: Front) -> None:
     pull(models, "llama3:8b")
     models.wait_for_function("document.querySelector('.job-status').innerText.includes('50%')")
-    assert "2.0 MB of 4.0 MB" in models.locator(".layer").inner_text()
+    expect(models.locator(".layer")).to_contain_text("2.0 MB of 4.0 MB")
     models.reload()
     models.wait_for_function("document.querySelector('.job-status')?.innerText.includes('50%')")
     front.ollama.go_on.set()
@@ -65,8 +66,8 @@ def test_a_pull_can_be_cancelled_and_ollama_notices(models: Any, front: Front) -
 def test_a_pull_that_fails_says_why_and_what_to_do(models: Any, name: str, happened: str, step: str) -> None:
     job = pull(models, name)
     job.locator(".error").wait_for()
-    assert happened in job.locator(".error").inner_text()
-    assert step in job.locator(".error").inner_text()
+    expect(job.locator(".error")).to_contain_text(happened)
+    expect(job.locator(".error")).to_contain_text(step)
     job.get_by_role("button", name="Dismiss").click()
     job.wait_for(state="detached")
 
@@ -76,7 +77,7 @@ def test_a_model_is_described_copied_and_deleted_only_on_confirmation(models: An
     dialog = models.locator(".show-model")
     dialog.wait_for()
     for words in ("Q4_K_M", "8.2B", "40,960", "thinking"):
-        assert words in dialog.inner_text()
+        expect(dialog).to_contain_text(words)
     dialog.get_by_text("Licence").click()
     models.wait_for_selector("text=Apache License 2.0")
     dialog.get_by_role("button", name="Close").click()
@@ -111,7 +112,7 @@ def test_a_model_is_created_from_a_modelfile_and_mistakes_are_named(models: Any,
     models.fill(".create-modelfile textarea", "FROM qwen3:8b\nSYTEM Arr.")
     models.get_by_role("button", name="Create", exact=True).click()
     models.wait_for_selector(".create .error >> text=SYTEM")
-    assert "SYSTEM" in models.locator(".create .error").inner_text()
+    expect(models.locator(".create .error")).to_contain_text("SYSTEM")
     models.fill(".create-modelfile textarea", "FROM qwen3:8b\nSYSTEM Arr.\nPARAMETER num_ctx 4096")
     models.get_by_role("button", name="Create", exact=True).click()
     models.wait_for_selector(".all-models >> text=pirate")
@@ -171,7 +172,7 @@ def test_keys_separate_users_and_a_revoked_one_is_shown_the_door(locked: tuple[s
     bob.goto(alice.url)
     ready(bob)
     assert "secret" not in bob.content()
-    assert bob.locator(".conversation").count() == 0
+    expect(bob.locator(".conversation")).to_have_count(0)
     alice.goto(f"{root}/models")
     alice.wait_for_selector("text=There is no Ollama behind this gateway")
     database.revoke_key("alice")
