@@ -4,20 +4,22 @@
 # **You will** write the figures of an engine benchmark yourself, from raw time stamps; measure a server with them;
 # and answer one question of your own with a comparison that somebody else can check.
 #
-# **It takes** 3 hours, the first two parts about 90 minutes; 2 cores, 2 GB of memory, no GPU. The guided notebook
-# `notebooks/01_engine_benchmark.ipynb` shows the way; this lab is yours to walk.
+# **It takes** 3 hours, the first two parts about 2; 2 cores, 2 GB of memory, no GPU. The guided notebook
+# `notebooks/01_engine_benchmark.ipynb` explains every figure that you write here; read it first, or beside this lab.
+#
+# **You should know** Python's lists, dictionaries and functions, and what a streamed answer is.
 #
 # | part | you do | minutes |
 # |---|---|---|
-# | 1 | seven figures from time stamps (exercises 1 to 7) | 45 |
-# | 2 | a sweep, a knee, a fair comparison (exercises 8 to 10), the report | 45 |
+# | 1 | seven figures from time stamps (exercises 1 to 7) | 60 |
+# | 2 | a sweep, a knee, a fair comparison (exercises 8 to 10), the report | 60 |
 # | 3, further | limits, published figures, a choice (exercises 11 to 13) | 60 |
 
 # %% [markdown] id="how"
 # ## How this lab works
 # Each exercise is one function. Replace its `raise helpers.ExerciseTodo(...)` line, run the cell, then run the check
 # under it: it says what holds, and what your mistake may be. The checks look at what your function returns, so write
-# it any way you like. Stuck? `./course check 1` shows all exercises at once; the full answers are in `solutions/`.
+# it any way you like. `./course check 1` checks all exercises at once; the full answers are in `solutions/`.
 
 # %% id="setup"
 from dataclasses import asdict
@@ -73,7 +75,7 @@ helpers.check("ex1-ttft", ttft_s)
 
 # %% [markdown] id="ex2-text"
 # ### Exercise 2: how many tokens?
-# The text is in front of you, so counting seems easy. Who knows the true number? It is `None` if nobody told you.
+# The text is in front of you, so counting seems easy. Who knows the true number? Return `None` if nobody told you.
 
 
 # %% id="ex2-output-tokens"
@@ -108,8 +110,8 @@ helpers.check("ex3-tpot", tpot_s)
 
 # %% [markdown] id="ex4-text"
 # ### Exercise 4: inter-token latency
-# ITL looks at every gap between two chunks. A stall in the middle of one answer is invisible in its TPOT, and plain
-# to see among the gaps of all requests.
+# ITL looks at every gap between two consecutive chunks. A stall in the middle of an answer hardly shows in its TPOT,
+# but is plain to see among the gaps of all requests.
 
 
 # %% id="ex4-itl"
@@ -131,9 +133,9 @@ helpers.check("ex4-itl", itl_gaps_s)
 
 # %% [markdown] id="ex5-text"
 # ### Exercise 5: percentile
-# Nobody complains about a mean. The p90 is the value that 90 % of the requests stay below: sort, go to the position
-# `percent / 100 * (n - 1)`, and where it lies between two values, go part of the way. (Write it with `sorted`; use a
-# library from then on.)
+# A mean hides the worst waits. The p90 is the value that 90 % of the requests do not exceed. Sort; go to the position
+# `percent / 100 * (n - 1)`, counted from 0; where it lies between two values, go that part of the way from one to the
+# other. (Write it once by yourself; use a library from then on.)
 
 
 # %% id="ex5-percentile"
@@ -175,8 +177,8 @@ helpers.check("ex6-throughput", output_tokens_per_s)
 
 # %% [markdown] id="ex7-text"
 # ### Exercise 7: goodput
-# Throughput counts tokens nobody was happy with. Goodput counts the requests that kept the promise: success, a first
-# token in time, and a pace that can be read.
+# Throughput also counts the tokens that came too late. Goodput counts the requests that kept the promise: success, a
+# first token in time, and a time per output token within its bound.
 
 
 # %% id="ex7-goodput"
@@ -202,7 +204,7 @@ helpers.check("ex7-goodput", goodput_per_s)
 
 # %% [markdown] id="first-run-text"
 # ### Your figures on a real server
-# Now let your functions loose on a real run: 16 requests, four at a time. Yours and the library's should agree.
+# Now apply your functions to a real run: 16 requests, four at a time. Yours and the library's should agree.
 
 # %% id="first-run"
 server = helpers.launch(engine, model, max_num_seqs=8)
@@ -227,8 +229,9 @@ helpers.table(
 
 # %% [markdown] id="part-2"
 # ## Part 2: measure and compare
-# Guess first. How long is the first token of a 512-token prompt away? At how many streams is the knee? And how many
-# times the output rate of `f32` does `q8_0` give? Three numbers, written down before anything is measured.
+# Guess first, before anything is measured. After how many milliseconds does the first token of a 512-token prompt come?
+# At how many streams is the knee? And how many times the output rate of `f32` does `q8_0` give to one user? (If your
+# own question, at the end of this part, will be another one, guess its ratio.)
 
 
 # %% id="guesses"
@@ -243,9 +246,9 @@ guesses = my_guesses()
 
 # %% [markdown] id="ex8-text"
 # ### Exercise 8: the prefill rate
-# TTFT holds more than prefill: network, template, scheduling, one sampled token. These do not grow with the prompt.
-# So measure several lengths and lay a straight line: where it meets zero tokens is the overhead, and its slope is the
-# prefill.
+# TTFT holds more than prefill: network, scheduling, one sampled token. These hardly grow with the prompt. So measure
+# several lengths and fit a straight line: its value at zero tokens is the overhead, and its slope the seconds that each
+# prompt token adds.
 
 
 # %% id="ex8-prefill-line"
@@ -277,9 +280,9 @@ print(f"TTFT at 512 tokens: guessed {guesses['ttft_ms']:.0f} ms, measured {ttfts
 
 # %% [markdown] id="ex9-text"
 # ### Exercise 9: the knee
-# More users at once give more tokens a second, up to a point; beyond it everybody only waits longer. A rule that does
-# not move with the eye of the beholder: the knee is the load of greatest *power*, throughput divided by latency
-# (Kleinrock, 1979).
+# More users at once give more tokens a second, up to a point; beyond it, everybody mostly waits longer. A rule by which
+# two people find the same point: the knee is the load of greatest *power*, throughput divided by latency (Kleinrock,
+# 1979).
 
 
 # %% id="ex9-knee"
@@ -337,14 +340,15 @@ helpers.check("ex10-paired-ratio", paired_ratio)
 
 # %% [markdown] id="question-text"
 # ### Your own question
-# Ask one question that this machine can answer: two precisions, or 1 against 8 sequences at once (`max_num_seqs`), or
-# one thread against two. The configurations may differ in one thing only. Then choose the load that the question is
-# about.
+# Ask one question that this machine can answer: two precisions of one engine, or two engines at one precision
+# (`{"engine": "vllm", "precision": "f32"}` where it is installed). The two may differ in one thing only, and it must be
+# the engine or the precision: by these the report names its rows. Then choose the load that the question is about: one
+# user or several, short prompts or long ones.
 
 
 # %% id="question"
 def my_configurations() -> dict[str, dict[str, Any]]:
-    """Name -> options of `helpers.launch`; the first is the baseline."""
+    """Name -> options of `helpers.launch`; the first is the baseline. Without "engine" it is the notebook's."""
     ### BEGIN SOLUTION return two configurations, such as a baseline with precision f32 and another
     other = "q8_0" if server.engine == "llama.cpp" else "bf16"
     return {"f32": {"precision": "f32"}, other: {"precision": other}}
@@ -362,7 +366,7 @@ def my_load() -> tuple[int, int, int]:
 streams, tokens_in, tokens_out = my_load()
 folder = helpers.new_folder(run_dir, "bundle-question")
 servers = {
-    name: helpers.launch(engine, model, beside=True, **{"max_num_seqs": 8, **options})
+    name: helpers.launch(**{"engine": engine, "model": model, "beside": True, "max_num_seqs": 8, **options})
     for name, options in my_configurations().items()
 }
 result = helpers.compare(
@@ -387,11 +391,12 @@ print(f"{candidate} / {baseline}: {own['ratio']:.2f}, yours {own['low']:.2f} to 
 print(f"the library's interval: {interval.low:.2f} to {interval.high:.2f}; guessed {guesses['ratio']:.2f}")
 
 # %% [markdown] id="wider-text"
-# The library's interval is wider: with a handful of repeats the plain bootstrap is too sure of itself, and the library
-# corrects for that (Hesterberg, 2015).
+# The library's interval is wider: with few repeats the plain bootstrap gives intervals that are too narrow, and the
+# library corrects for that (Hesterberg, 2015).
 #
 # ### Your conclusion
-# One or two sentences that follow from the numbers, for somebody who has to decide. If no difference was shown, say so.
+# One or two sentences that follow from the numbers, for somebody who has to decide. Name the load. If no difference was
+# shown, say so.
 
 
 # %% id="conclusion"
@@ -429,7 +434,7 @@ print(f"open {html.name} and {markdown.name} in {run_dir}")
 
 # %% [markdown] id="part-3"
 # ## Part 3, further: limits and choices
-# In a hurry? Jump to the milestone at the end: it needs nothing of this part.
+# The milestone at the end needs nothing of this part; you may jump to it.
 
 # %% [markdown] id="ex11-text"
 # ### Exercise 11: the decode ceiling
@@ -468,11 +473,13 @@ else:
     print(
         "decode reached", f"{reached:,.0f} tokens/s, {reached / ceiling:.0%}" if reached else "more than could be timed"
     )
+    if reached and reached > ceiling:
+        print("more than the memory allows: the weights stay in the cache, or the machine was busy while it was timed")
 
 # %% [markdown] id="ex12-text"
 # ### Exercise 12: can this figure be true?
-# Decode is held against the bandwidth (active weights x bytes a weight, for each token), prefill against the
-# arithmetic (2 operations an active weight and token). A share above 1 is impossible, whoever published it.
+# At batch 1, decode is held against the bandwidth (active weights x bytes a weight, for each token), prefill against
+# the arithmetic (2 operations an active weight and token). A share above 1 is impossible, whoever published it.
 
 
 # %% id="ex12-plausible"
@@ -501,8 +508,9 @@ def limit_shares(figure: dict[str, Any], machine: dict[str, Any]) -> dict[str, A
 helpers.check("ex12-plausible", limit_shares)
 
 # %% [markdown] id="published-text"
-# Two figures that NVIDIA published about DGX Spark, with 7.6 and 8.0 billion parameters and dense FP4 at 500 TFLOP/s
-# (half of the published rate, which counts on sparsity). They are published, not measured here. Are they possible?
+# Two figures that NVIDIA published about DGX Spark, for models of 7.6 and 8.0 billion parameters. They are published,
+# not measured here. The limit is 500 TFLOP/s in dense FP4: half of the published rate, which counts on sparsity. **Are
+# they possible?**
 
 # %% id="published"
 spark = helpers.device("gb10")

@@ -5,18 +5,35 @@
 # engine's prefill rate, decode rate and knee; compare engines and precisions so that somebody else can check it; and
 # say which engine suits which need, with numbers of your own.
 #
-# **It takes** 3 hours: sections 1 to 7 are the core (90 minutes), 8 to 10 are marked *further*. It needs 2 cores and
-# 2 GB of memory; no GPU. Run unattended, all of it takes a few minutes.
+# **It takes** 3 hours: sections 1 to 7 and the report (11) are the core, 110 minutes; 8 to 10 are marked *further*. It
+# needs 2 cores and 2 GB of memory; no GPU. Run unattended, all of it takes a few minutes.
 #
-# **You should know** what a token is, what an HTTP request is, and enough Python to read a list comprehension.
+# **You should know** what a token is, what an HTTP request is, what quantization does to a model's weights, and enough
+# Python to read a list comprehension.
 #
 # | section | what | minutes |
 # |---|---|---|
 # | 1, 2 | one request under the clock; four ways to be wrong | 25 |
 # | 3, 4, 5 | prefill, decode, many users | 30 |
 # | 6, 7 | a fair comparison; which engine for which need | 35 |
-# | 8, 9, 10 | further: limits, causes, published figures | 60 |
-# | 11 | the report | 10 |
+# | 8, 9, 10 | further: limits, causes, published figures | 70 |
+# | 11 | the report; the milestone; to think about | 20 |
+
+# %% [markdown] id="entry-check"
+# ## Before you start
+# Three questions. Where your answer differs from the one below, read up on it first.
+#
+# 1. A model has 8 billion weights. How many gigabytes are they in `f32`, in `bf16` and in `q8_0`?
+# 2. You see a text. Can you say how many tokens it has?
+# 3. What is `[later - earlier for earlier, later in pairwise([1, 4, 9])]`?
+#
+# <details><summary>Answers</summary>
+#
+# 1. 32, 16 and 8.5: four bytes a weight, two bytes, and one byte with a two-byte scale for every 32 weights.
+# 2. No. It depends on the tokenizer; the server, which has it, can.
+# 3. `[3, 5]`, the gaps between neighbours.
+#
+# </details>
 
 # %% id="setup"
 from collections.abc import Callable
@@ -44,7 +61,7 @@ report_sections = []  # what the sections below add to the report
 # ## How to read this notebook
 # Before each measurement you are asked for a guess. Write the number down in its cell (`guess = 40.0`) before you run
 # the next one: a guess that was wrong teaches more than a result that was read. Every sentence about a result is made
-# from the numbers measured a moment ago, on this machine; nothing here was written down beforehand.
+# from the numbers measured a moment ago, on this machine; what others published is marked so.
 
 
 # %% id="beside"
@@ -59,7 +76,8 @@ def beside(guess: float | None, measured: float, unit: str) -> str:
 # %% [markdown] id="start-text"
 # ## Start an engine
 # `launch` starts the engine, waits until it answers, and ends it with this notebook. What runs is a real inference
-# server with a real (small) language model, made for this course.
+# server with a real (small) language model, made for this course. The first line below says what it is and what it
+# computes on, the second how it was started.
 
 # %% id="start"
 server = helpers.launch(engine, model, max_num_seqs=16)
@@ -77,25 +95,30 @@ helpers.EnginePanel()
 # Ask a question and keep the time of everything that happens.
 
 # %% id="ask"
-reply = server.chat("What is a KV cache?", max_tokens=48, temperature=0)
-record = reply.record
-print(reply)
+for question in ("What is a KV cache?", "What is speculative decoding?", "What is a scheduler?"):
+    reply = server.chat(question, max_tokens=48, temperature=0)
+    record = reply.record
+    if record.coalesced_chunks < len(record.chunk_s) / 2:
+        break  # else most of it came in one piece, as on a busy machine; the next question may do better
+print(f"{question}\n{reply}")
 
 # %% [markdown] id="stamps-text"
-# The answer came as a stream of chunks. These are the raw time stamps, in seconds since the call. (Chunks that come
-# together are one of the traps of section 2; on a busy machine there are more of them.)
+# The answer came as a stream of chunks. These are the raw time stamps, in seconds since the call. Chunks that were read
+# together have the same time; section 2 comes back to them.
 
 # %% id="stamps"
 print(f"sent at {record.sent_s:.4f} s, ended at {record.done_s:.4f} s, {record.usage.output_tokens} output tokens")
 print("chunks at", ", ".join(f"{time_s:.4f}" for time_s in record.chunk_s[:12]), "...")
 print(f"{record.coalesced_chunks} of {len(record.chunk_s)} chunks came together with the one before")
+if record.coalesced_chunks >= len(record.chunk_s) / 2:
+    print("so the gaps of this answer say nothing: this machine is busy; run this section again when it is not")
 
 # %% [markdown] id="figures-text"
 # Three figures follow from them:
 #
-# - **TTFT**, time to first token: from sending to the first chunk with words. The user stares at an empty page.
-# - **ITL**, inter-token latency: each gap between two chunks. The text flows, or it stutters.
-# - **TPOT**, time per output token: (last chunk - first chunk) / (tokens - 1). One number for the whole flow.
+# - **TTFT**, time to first token: from sending to the first chunk with words. So long the page stays empty.
+# - **ITL**, inter-token latency: each gap between two consecutive chunks. The text flows, or it stutters.
+# - **TPOT**, time per output token: (last chunk - first chunk) / (tokens - 1). One number for a whole answer.
 
 # %% id="figures"
 ttft_s = record.chunk_s[0] - record.sent_s
@@ -111,10 +134,13 @@ helpers.table(
 )
 
 # %% [markdown] id="second-opinion-text"
-# The engine keeps times of its own. They leave out the network and the client, so they should be a little smaller:
+# llama.cpp sends times of its own with each answer (other engines may not: then a dash). They leave out the network and
+# the client, so they should be a little smaller.
 
 # %% id="second-opinion"
 own = {"TTFT": reply.timings.get("prompt_ms"), "TPOT": reply.timings.get("predicted_per_token_ms")}
+if own["TPOT"] is not None and tpot_s * 1000 < own["TPOT"] / 2:
+    print("the client saw less time a token than the engine took: it read many chunks at once")
 helpers.table(
     [
         {"figure": name, "client, ms": client_s * 1000, "engine itself, ms": own[name]}
@@ -126,7 +152,7 @@ helpers.table(
 # ## 2. Four ways to be wrong
 # ### Counting tokens by yourself
 # The text is there, so why not count words, or chunks? Ask for three kinds of text and compare with what the server
-# says in `usage`.
+# says in `usage`. The older course multiplied words by 1.3. **For which kind will that be furthest off?**
 
 # %% id="counting"
 questions = {
@@ -149,14 +175,18 @@ for kind, question in questions.items():
     )
 helpers.table(counts)
 
+# %% [markdown] id="counting-read"
+# Could another factor than 1.3 mend the last column? Only the server knows the number, and in a stream it tells those
+# who ask: `"stream_options": {"include_usage": true}`. This course's client always asks.
+
 # %% [markdown] id="no-stream-text"
 # ### Measuring without streaming
 # A client that waits for the whole answer sees one time stamp. Whatever it calls "time to first token" is the
-# end-to-end latency, and what it calls "decode" is the time to parse JSON.
+# end-to-end latency, and what it calls "decode" is the time to parse JSON. For the answer of section 1:
 
 # %% id="no-stream"
 print(f"with streaming:    TTFT {ttft_s * 1000:.1f} ms, the rest of the answer {(record.e2e_s - ttft_s) * 1000:.1f} ms")
-print(f"without streaming: 'TTFT' {record.e2e_s * 1000:.1f} ms, which is {record.e2e_s / ttft_s:.1f} times too much")
+print(f"without streaming: 'TTFT' {record.e2e_s * 1000:.1f} ms, {record.e2e_s / ttft_s:.1f} times the real one")
 
 # %% [markdown] id="coalesced-text"
 # ### Trusting every gap
@@ -173,9 +203,9 @@ for written in (1, 4):
     print(f"{written} a write: ITL p50 {itl.p50 * 1000:.2f} ms, TPOT p50 {tpot.p50 * 1000:.2f} ms; marks: {marks}")
 
 # %% [markdown] id="coalesced-read"
-# TPOT did not mind; the median gap lost its meaning. That is why a run carries *marks*, and why ITL and TPOT are always
-# shown together. The first line is also a test of the client: it should say 5 ms. How far the client can be off on
-# this machine is measured once against that mock server, and stands in every report.
+# TPOT divides by tokens, so it hardly changes; the median gap loses its meaning. That is why a run carries *marks*, and
+# why ITL and TPOT are always shown together. The first line is also a test of the client: it should say 5 ms. How far
+# the client can be off on this machine is measured once against that mock server, and stands in every report.
 
 # %% id="calibrate"
 if run.client_error is None:  # never measured on this machine: takes about ten seconds, and is kept
@@ -206,8 +236,8 @@ helpers.table(rows)
 
 # %% [markdown] id="s3"
 # ## 3. Prefill: what a long prompt costs
-# Prefill computes all prompt tokens in a few large steps. How long does the first token take after 64 tokens, and how
-# long after 1,024? **Guess the TTFT at 1,024 tokens, in milliseconds.**
+# Prefill computes all prompt tokens in a few large steps. You know the TTFT of a short prompt from section 1. **Guess
+# the TTFT of a prompt of 1,024 tokens, in milliseconds.**
 
 # %% id="guess-prefill"
 guess = None
@@ -243,8 +273,8 @@ print(f"the line misses the worst point by {worst_s * 1000:.1f} ms: {straight}")
 
 # %% [markdown] id="s4"
 # ## 4. Decode: one token at a time
-# Decode computes one token a step, and each step reads all the weights again. **Guess: how many times longer does one
-# output token take than one prompt token?**
+# Decode computes one token a step. Each step reads all the weights again, and the keys and values of all tokens before:
+# so a long context makes it slower. **Guess: how many times longer does one output token take than one prompt token?**
 
 # %% id="guess-decode"
 guess = None
@@ -276,12 +306,14 @@ sweep = helpers.sweep(server, helpers.unique_prompts(64, 48, seed=seed), loads, 
 by_load = {run.concurrency: run for run in sweep.runs}
 gain = by_load[8].metrics.output_tokens_per_s / by_load[1].metrics.output_tokens_per_s
 print(beside(guess, gain, "times the throughput of one stream"))
+if gain < 1.5:
+    print("little gain: a step waits for something that grows with the streams; sections 8 and 9 look for it")
 
 # %% id="load-plot"
 helpers.load_curves({f"{server.engine} {server.precision}": [run.point() for run in sweep.runs]})
 
 # %% [markdown] id="live-text"
-# The same eight streams while they run. *Stop* ends a measurement, and keeps what has ended.
+# Eight streams again, watched while they run. *Stop* ends a measurement, and keeps the requests that have ended.
 
 # %% id="live"
 eight = await helpers.measure_live(
@@ -289,8 +321,8 @@ eight = await helpers.measure_live(
 )
 
 # %% [markdown] id="knee-text"
-# The ring marks the **knee**: the load of greatest power, throughput / latency. Before it, users are nearly free; after
-# it, they queue.
+# The ring marks the **knee**: the load of greatest *power*, throughput / latency. Before it, more users cost the others
+# little; beyond it, they mostly make each other wait.
 
 # %% id="knee"
 knee = sweep.knee
@@ -301,8 +333,8 @@ print("marks:", "; ".join(marks.values()) or "none")
 helpers.timeline(by_load[8].repeats[0][:24], "Eight streams: the first requests, from sending to the last token")
 
 # %% [markdown] id="goodput-text"
-# **Goodput** counts only requests that kept a promise. Promise three times what a lone user gets, and see where
-# throughput still rises while goodput falls.
+# **Goodput** counts only requests that kept a promise, the *service-level objective*. Promise three times the TTFT and
+# the TPOT of a lone user. **From which load on will goodput be less than requests a second?**
 
 # %% id="goodput"
 alone = by_load[1].metrics
@@ -325,12 +357,14 @@ helpers.table(rows)
 
 # %% [markdown] id="s6"
 # ## 6. A fair comparison
-# Two numbers may be compared if all but one thing is the same: model, machine, prompts, answer lengths, load. Then the
-# repeats are *interleaved* (A B, B A, A B, ...), so that a slow minute hits both, and the ratio gets an *interval*.
+# Two numbers may be compared if only one thing differs: of model, precision, engine, machine, prompts, answer lengths
+# and load. The repeats are *interleaved* (A B, B A, A B, ...), so that a slow minute hits both, and the ratio gets an
+# *interval*.
 #
-# What is compared depends on what this machine has. Each group below is one model; what cannot run here is kept, with
-# what it needs. A laptop runs a whole group at once; a Spark's memory takes two big engines, so the first of a group
-# meets the others one after the other. There, three engines serve the same bf16 weights, the others their own formats.
+# What is compared depends on what this machine has. Each group below is one model; what cannot run here is listed with
+# what it needs. A laptop runs a whole group at once. A Spark's memory takes two of its engines, so the first of a group
+# meets the others one after the other. Three engines serve the same bf16 weights there, the others formats of their
+# own: then precision differs too, and the table says so.
 
 # %% id="matrix"
 LAPTOP = {
@@ -479,8 +513,8 @@ for name in measured:
 # %% [markdown] id="heavy-text"
 # ### The same words, more bytes
 # The *heavy variant* is the course model padded with zeros to the memory traffic of a 150-million-parameter model:
-# every token stays the same, but each step moves about 30 times the bytes. **Guess again: q8_0 against f32, output
-# rate?** Making the model takes a few seconds the first time.
+# every token stays the same, but each step moves about 30 times the bytes. **Guess again: how many times the output
+# rate of f32 does q8_0 give?** Making the model takes a few seconds the first time. (A Spark has one group: skip this.)
 
 # %% id="guess-heavy"
 guess = None
@@ -491,8 +525,8 @@ for name in [name for group in other_groups for name in measure_group(group)]:
     show_ratios(name)
 
 # %% [markdown] id="why-text"
-# One change, two models, two gains. Why they differ is the question of sections 8 and 9; the short form is: fewer bytes
-# help where bytes are what a step waits for.
+# The same change, and for each model a gain of its own: sections 8 and 9 ask why. In short: fewer bytes help where
+# bytes are what a step waits for.
 #
 # ### Is it still the same model?
 # Speed that costs answers is no gain. The cheapest quality check: the same questions at temperature 0, and the share of
@@ -512,9 +546,9 @@ quality_table
 
 # %% [markdown] id="s7"
 # ## 7. Which engine for which need?
-# Stars are made by a rule, from rates measured here: five within 10 % of the best, four from two thirds of it, three
-# from half, two from a third. Beside them stand the stars of an older course, which gave none of its reasons.
-# **Which row will get five stars for decode?**
+# Stars are made by a rule, from rates measured here: five within 10 % of the best of the same model, four from two
+# thirds of it, three from half, two from a third, else one. Beside them stand the stars of an older course, which gave
+# no measurement for them. **Which row will get five stars for decode?**
 
 # %% id="stars"
 runs = [run for results in bundles.values() for result in results.values() for run in result.runs]
@@ -539,8 +573,9 @@ helpers.table(
 )
 
 # %% [markdown] id="needs-text"
-# A star says little about *your* need. These are the four questions people come with, answered by the numbers of this
-# machine. Where a difference was not shown, both are named.
+# A star says little about *your* need. Here are four needs, answered by the numbers of this machine. Where no
+# difference was shown, both are named. Where a model was measured with one length of prompt only, *long prompts* means
+# that length: look at the last column.
 
 # %% id="needs"
 helpers.table(
@@ -559,8 +594,9 @@ helpers.table(
 
 # %% [markdown] id="s8"
 # ## 8. Further: the limits of this machine
-# A step can be no faster than its bytes can be moved and its operations done. Both limits can be measured. **Guess: how
-# many gigabytes a second does this machine's memory deliver?**
+# A step can be no faster than its bytes can be moved and its operations done. Both limits can be measured, here for the
+# CPU, which is what engines on a laptop compute on. **Guess: how many gigabytes a second does this machine's memory
+# deliver to it?**
 
 # %% id="guess-limits"
 guess = None
@@ -606,6 +642,7 @@ roofline
 
 # %% id="roofline-read"
 cache = f"its weights stay in the cache ({limits.cache_bytes / 2**20:.0f} MiB)"
+cache = cache if on_laptop else "it was computed on the GPU, and these are the CPU's limits"
 for point in points:
     limit = min(limits.matrix_flops_per_s, point.flops_per_byte * limits.bandwidth_bytes_per_s)
     if point.flops_per_s > limit:
@@ -613,12 +650,13 @@ for point in points:
 
 # %% [markdown] id="s9"
 # ## 9. Further: where the time of a step goes
-# Write a step's time as *fixed cost + bytes / bandwidth + operations / rate*, and find the three from the runs that
-# you have: two models at `f32`, one sequence and several, decode and prefill. The fit is refused if the runs cannot
-# tell the terms apart. **Which term will be the largest for one user of the course model? And of the heavy variant?**
+# Write a step's time as *fixed cost + bytes / bandwidth + operations / rate*, and find the three from runs that you
+# have: llama.cpp with two models at `f32`, one sequence and several, decode and prefill. (One engine only: each has
+# costs of its own.) The fit is refused if the runs cannot tell the terms apart. **Which term will be the largest for
+# one user of the course model? And of the heavy variant?**
 
 # %% id="step-points"
-plain = [run for run in timed if run.target.precision == "f32"]
+plain = [run for run in timed if (run.target.engine, run.target.precision) == ("llama.cpp", "f32")]
 step_points = [
     step
     for name in groups
@@ -646,8 +684,9 @@ else:
     print(f"the worst step is missed by {fit.worst_relative_error:.0%}: {trust}")
 
 # %% [markdown] id="step-spark-text"
-# Keep the mechanism and the machine apart: that decode reads all weights is true everywhere; which term is the largest
-# depends on how many operations a machine can do while it moves one byte.
+# Keep the mechanism and the machine apart. That each decode step reads all weights is true everywhere; which term is
+# the largest depends on how many operations a machine can do while it moves one byte. A Spark's GPU can do many more
+# than a CPU. Its low and high figure differ because no dense bf16 rate is published: both are assumptions.
 
 # %% id="step-spark"
 spark = helpers.device("gb10")
@@ -660,9 +699,9 @@ print(f"so there, bytes weigh {low / here:.0f} to {high / here:.0f} times more a
 # %% [markdown] id="s10"
 # ## 10. Further: what others published
 # Figures of a DGX Spark, published by others, **not measured here**. They can be held against the limits of the machine
-# all the same: decode reads the active weights for each token (273 GB/s), prefill does two operations for each active
-# weight and token (at the highest rate that the chip may have). A share above 100 % is impossible. **How many of these
-# figures are?**
+# all the same. At batch 1, decode reads the active weights for each token, at 273 GB/s. Prefill does two operations for
+# each active weight and token; the rate taken is the highest that a dense model may get (500 TFLOP/s in FP4, half of
+# the published rate, which counts on sparsity). A share above 100 % is impossible. **How many of these figures are?**
 
 # %% id="published"
 ACTIVE = {"Llama-3.1-8B": 8.0e9, "gpt-oss-20b": 3.6e9, "gpt-oss-120b": 5.1e9}  # parameters a token uses, by model cards
@@ -688,9 +727,9 @@ for figure in [figure for figure in helpers.published() if figure.batch == 1 and
             "engine": figure.engine,
             "model, precision": f"{figure.model}, {figure.precision}",
             "prefill, tokens/s": figure.prefill_tokens_per_s,
-            "of the limit ": f"{prefill:.0%}" if prefill else None,
+            "prefill / limit": f"{prefill:.0%}" if prefill else None,
             "decode, tokens/s": figure.decode_tokens_per_s,
-            "of the limit": f"{decode:.0%}" if decode else None,
+            "decode / limit": f"{decode:.0%}" if decode else None,
             "verdict": "impossible" if impossible else "possible",
             "published by": f"{figure.source.title.split(',')[0]}, {figure.source.date}",
         }
@@ -735,3 +774,15 @@ evidence = {
 
 # %% id="milestone-12-1-report"
 helpers.milestone("12.1.report", evidence=evidence, run_dir=run_dir, backend=server.backend)
+
+# %% [markdown] id="think"
+# ## To think about
+# - A benchmark reports three million tokens a second for one stream. What did its client probably do?
+# - One engine was measured at `q4_k_m`, another at `bf16`. What do their rates say about the engines?
+# - What is the p99 of twenty requests worth? And that of twenty thousand, sent in one minute of one day?
+# - Your sweep has its knee at one stream. Which measurement would tell the model, the machine and the client apart?
+#
+# **Sources**: Kleinrock, *Power and Deterministic Rules of Thumb* (ICC 1979; the knee); Zhong et al.,
+# [DistServe](https://arxiv.org/abs/2401.09670) (goodput); Hesterberg,
+# [What Teachers Should Know About the Bootstrap](https://arxiv.org/abs/1411.5279) (intervals); Williams et al.,
+# [Roofline](https://doi.org/10.1145/1498765.1498785). The published figures name their own.

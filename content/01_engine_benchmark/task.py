@@ -412,7 +412,7 @@ PLAUSIBLE = Exercise(
                 "machine": {"bytes_per_s": 273e9, "flops_per_s": 100e12, "count": 1},
             },
             {"prefill": 1.4, "decode": 2.0, "impossible": ["decode", "prefill"]},
-            hint="Name every impossible rate, in alphabetical order.",
+            hint="Name every impossible rate, in alphabetical order, and none that is possible.",
         ),
     ),
     relative_tolerance=1e-5,
@@ -471,7 +471,8 @@ def judge_report(evidence: Evidence) -> Verdict:
     computed = {row.variant + row.model: row for row in engine_rows(group_runs(runs))}
     configurations = sorted(name for name, row in computed.items() if not row.state.startswith("not-run"))
     if len(configurations) < 2:
-        return not_reached(f"a comparison needs two configurations, measured: {', '.join(configurations) or 'none'}")
+        measured = ", ".join(configurations) or "none"
+        return not_reached(f"a comparison needs two configurations of engine or precision, measured: {measured}")
     return (
         _rows_problem(evidence.data["rows"], computed)
         or _ratios_problem(evidence.data["ratios"], bundles)
