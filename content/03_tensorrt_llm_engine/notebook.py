@@ -1,14 +1,15 @@
 # %% [markdown] id="intro"
 # # Task 12.3: TensorRT-LLM, prefill, and engines built ahead of time
 #
-# **After this task you can** build an engine for a model once and load it ever after, and say what that gives and what
-# a wrong shape costs; count the operations of a prefill from a config, measure it, and hold it against the machine's
-# peak; tell an absurd prefill figure from a fast one; and run TensorRT-LLM by either of its two paths, knowing which.
+# **After this task you can** build an engine once, load it from then on, and say what a wrong shape costs; count the
+# operations of a prefill from a model's config, measure the prefill, and give its share of the machine's peak; tell an
+# impossible prefill figure from a fast one; and run TensorRT-LLM by either of its two paths, and say by which.
 #
 # **It takes** 3 hours: sections 1 to 7 are the core (90 minutes), 8 to 11 are marked *further*. It needs 2 cores and 2
 # GB of memory; no GPU. Run unattended, all of it takes a few minutes.
 #
-# **You should know** what TTFT is (task 12.1), and what continuous batching and a prefix cache are (task 12.2).
+# **You should know** what TTFT is (task 12.1), what continuous batching and a prefix cache are (task 12.2), and what
+# quantization does to a weight.
 #
 # | section | what | minutes |
 # |---|---|---|
@@ -18,8 +19,22 @@
 # | 5, 6 | prefill: count it, measure it, hold it against the peak | 25 |
 # | 7 | why a repeated prompt shows absurd speed | 10 |
 # | 8 | further: who waits while a long prompt is computed | 20 |
-# | 9 | further: TensorRT-LLM, both paths | 40 |
+# | 9 | further: TensorRT-LLM, both paths (most of it needs an NVIDIA GPU) | 40 |
 # | 10, 11 | further: spot the impossible number; a Spark, simulated | 30 |
+#
+# **Check yourself** before you start:
+#
+# 1. What is computed before the first token of an answer?
+# 2. How many GB do 8 billion weights take in bf16, in fp8, and in NVFP4 (4 bits, and an 8-bit scale for every 16)?
+# 3. Do fewer bits a weight make *prefill* faster?
+#
+# <details><summary>Answers</summary>
+#
+# 1. The whole prompt: prefill. (Not sure? Task 12.1, section 3.)
+# 2. 16, 8 and 4.5 GB.
+# 3. Only where the hardware multiplies in them: a long prefill is bound by arithmetic. Fewer bytes alone help decode.
+#
+# </details>
 
 # %% id="threads"
 import os
@@ -57,12 +72,14 @@ report_sections = []  # what the sections below add to the report
 
 
 # %% id="beside"
-def beside(guess: float | None, measured: float, unit: str) -> str:
-    """A guess beside what came out."""
+def beside(guess: float | None, value: float, unit: str, how: str = "measured") -> str:
+    """A guess beside what came out, and how that was found."""
+    shown = str(value) if isinstance(value, int) else helpers.digits(value)
     if guess is None:
-        return f"measured {helpers.digits(measured)} {unit} (no guess)"
-    factor = max(measured / guess, guess / measured)
-    return f"measured {helpers.digits(measured)} {unit}, guessed {guess:g}: off by a factor of {factor:.1f}"
+        return f"{how} {shown} {unit} (no guess)"
+    if min(guess, value) <= 0:
+        return f"{how} {shown} {unit}, guessed {guess:g}"
+    return f"{how} {shown} {unit}, guessed {guess:g}: off by a factor of {max(value / guess, guess / value):.1f}"
 
 
 # %% [markdown] id="s1"
@@ -75,21 +92,23 @@ for piece in helpers.explain_command(OLDER):
     print(f"{piece.found}\n  today: {piece.why}\n  instead: {piece.instead}")
 
 # %% [markdown] id="history"
-# The idea behind it was sound. An **eager** engine runs the model's operations one by one, as Python calls them. An
-# engine built **ahead of time** (AOT) sees the whole graph first: it fuses operations, chooses kernels for this very
-# processor and for the shapes that it is told, plans the memory, and *keeps the result*. TensorRT-LLM lived from that:
-# convert the checkpoint, `trtllm-build`, serve the engine's directory. Building took its time, and what came out fitted
-# one GPU, one version, one range of shapes.
+# The idea behind it was sound. An **eager** engine runs a model's operations one by one, as Python calls them. The
+# builder of an engine **ahead of time** (AOT) sees the whole graph first: it fuses operations, chooses kernels for this
+# very processor and for the shapes that it is told, plans the memory, and *keeps the result*. TensorRT-LLM began that
+# way: convert the checkpoint, run `trtllm-build`, serve the engine's directory. A built engine fits one kind of GPU,
+# one version, one range of shapes.
 #
-# In 2026 NVIDIA removed the TensorRT backend for the PyTorch one, which compiles, captures CUDA graphs and picks its
-# kernels while it loads, without a build. What an ahead-of-time build *is* can be seen on any machine, though: sections
-# 2 to 4 do it with ONNX Runtime, on a CPU. Section 9 is TensorRT-LLM itself.
+# Since 1.0 TensorRT-LLM's default has been another backend, PyTorch's: it loads the checkpoint as it is, tunes its
+# kernels and captures CUDA graphs while it starts, and keeps no engine. After 1.3.0rc20, in July 2026, the TensorRT
+# backend and `trtllm-build` were removed. What an ahead-of-time build *is* can be seen on any machine: sections 2 to 4
+# do it with ONNX Runtime, on a CPU. Section 9 is TensorRT-LLM itself.
 
 # %% [markdown] id="s2"
 # ## 2. Build an engine
-# Three steps: *export* writes the course model as an ONNX graph (operators and weights; nothing runs), *compile* lets
-# ONNX Runtime optimise it for this processor, and the result is saved with its **shape profile**: which numbers of
-# sequences, new tokens and tokens in the cache it takes. **Guess: how many seconds does the build take?**
+# *Export* writes the course model as an ONNX graph: operators and weights, and nothing runs. *Compile* lets ONNX
+# Runtime optimise the graph for this processor, and saves the result. An engine has a **shape profile**: how many
+# sequences, new tokens of each, and tokens in the cache before them it takes. **Guess: how many seconds does the build
+# take?** (If this notebook has run here before, the engine is only loaded, and the time is that of its build.)
 
 # %% id="guess-build"
 guess = None
@@ -102,9 +121,9 @@ print(f"{built.state}; shapes: {built.profile}")
 print(beside(guess, built.build_s, "s to build it"))
 
 # %% [markdown] id="load-text"
-# The second time nothing is built. The engine lies in a cache under a key of everything that it depends on: a digest
-# of the model's files, precision, profile, the versions that built it, the kind of processor. Change one, and it is
-# another engine. **Guess: how many times as fast is loading?**
+# The second time nothing is built. The engine lies in a cache, and its key is made of everything that it depends on:
+# a digest of the model's files, precision, profile, provider (here the CPU), the versions that built it, the kind of
+# processor. Change one, and it is another engine. **Guess: how many times as fast as building is loading?**
 
 # %% id="guess-load"
 guess = None
@@ -115,10 +134,11 @@ again = helpers.build_engine(aot_model, profile=shapes)
 compiled = helpers.load_compiled(again)
 load_s = time.perf_counter() - started_s
 print(again.state, "-", beside(guess, built.build_s / load_s, "times as fast as building"))
-print(f"checked and loaded in {load_s:.2f} s; built in {built.build_s:.2f} s: a model so small is built in no time")
+print(f"checked and loaded in {load_s:.2f} s; built in {built.build_s:.2f} s")
 
 # %% [markdown] id="damage-text"
-# What if the cache is damaged? A half-written engine that loads and answers nonsense would be worse than none.
+# What if the cache is damaged? An engine that loads and answers nonsense would be worse than none. Cut the end off the
+# largest file, and ask for the engine again:
 
 # %% id="damage"
 weights = max(again.folder.iterdir(), key=lambda path: path.stat().st_size)
@@ -130,8 +150,8 @@ print(repaired.state)
 
 # %% [markdown] id="s3"
 # ## 3. The same words, faster?
-# First the same words: speed of another answer is no speed. Greedy answers of nano's own model (NumPy, eager) and of
-# the compiled graph, under the same scheduler and the same paged cache.
+# First the words: a faster engine that answers something else has gained nothing. Greedy answers of nano's own model
+# (NumPy, eager) and of the compiled graph, under the same scheduler and with the same paged cache:
 
 # %% id="same"
 tokenizer = helpers.load_tokenizer(aot_model)
@@ -156,9 +176,9 @@ print(f"{same} of {len(prompts)} answers are the same, token by token; one of th
 print(tokenizer.decode(answers["onnxruntime"][0]))
 
 # %% [markdown] id="faster-text"
-# Now prefill: prompts of 512 random tokens, one new token, in turn on both, one thread each, and without a prefix
-# cache: otherwise the second measurement with the same seed would compute nothing (section 7). **Guess: how many
-# times nano's rate?**
+# Now prefill: prompts of 512 random tokens, one new token, on both engines in turn, one thread each. The prefix cache
+# is off: with it, a later measurement with the same seed would find its prompts there and compute nothing (section 7).
+# **Guess: how many times nano's rate does the compiled graph reach?**
 
 # %% id="guess-faster"
 guess = None
@@ -183,11 +203,11 @@ gain = helpers.ratio(*([1 / value for value in prefill_s[name]] for name in ("na
 print(beside(guess, gain.estimate, f"times nano's rate, interval {gain.low:.2f} to {gain.high:.2f}"))
 
 # %% [markdown] id="faster-read"
-# Both spend most of a prefill in matrix products, which NumPy's library does well; a compiler has little to gain
-# there, and more in what lies between them. A short step on a GPU is the other way round: hundreds of small kernels,
-# each started from Python, cost more than their arithmetic. That is why CUDA graphs and compilation count there.
+# Matrix products are most of the arithmetic of a prefill, and NumPy's library does them well: a compiler gains in what
+# lies between them. In a short step on a GPU, starting hundreds of small kernels from Python can take longer than their
+# arithmetic. CUDA graphs and compilation save that, so they matter there most.
 #
-# An engine is of use when it is served. `launch` starts the same server as nano's, with the graph as its model:
+# An engine is of use when it is served. `launch` starts the server that nano has, with the graph as its model:
 
 # %% id="serve"
 with helpers.launch("onnxruntime", aot_model, max_num_seqs=4) as server:
@@ -197,9 +217,9 @@ with helpers.launch("onnxruntime", aot_model, max_num_seqs=4) as server:
 
 # %% [markdown] id="s4"
 # ## 4. The price of a wrong shape, and of 8 bits
-# A compiler can do more if it knows the shapes exactly: then nothing is left to be decided while it runs. But an engine
-# for *exactly* 256 new tokens computes 256 in every run, wanted or not. A question of some 20 tokens and 16 tokens of
-# answer, on three engines. **Guess: which share of what the last one computes is wanted by nobody, in %?**
+# A compiler that knows the shapes exactly leaves less to be decided while the engine runs. But an engine for *exactly*
+# 256 new tokens computes 256 in every run, wanted or not. Three engines get the same question of some 20 tokens, and
+# answer it with 16. **Guess: which share of what the last engine computes does nobody want, in %?**
 
 # %% id="guess-shape"
 guess = None
@@ -217,13 +237,14 @@ for name, (kind, tokens) in PROFILES.items():
     rows.append({"new tokens a run": name, "ms": (time.perf_counter() - started_s) * 1000})
     rows[-1] |= {"wanted tokens": own.wanted_tokens, "computed tokens": own.computed_tokens, "built in, s": one.build_s}
 wrong = rows[-1]
-print(beside(guess, 100 * (1 - wrong["wanted tokens"] / wrong["computed tokens"]), "% for nobody"))
+print(beside(guess, 100 * (1 - wrong["wanted tokens"] / wrong["computed tokens"]), "% for nobody", "counted"))
 shape_table = helpers.table(rows)
 shape_table
 
 # %% [markdown] id="shapes-read"
-# TensorRT's answer was several profiles in one engine: one for prefill, one for decode. The other wrong profile is one
-# that is too small: it is not slow, it is refused.
+# Decoding is the waste: each run computes the whole shape for one wanted token. TensorRT's answer was several profiles
+# in one engine, such as one for prefill and one for decode. A profile that is too *small* wastes nothing: a larger run
+# is refused.
 
 # %% id="too-small"
 shaped = load_engine(aot_model, loaded=own, max_num_batched_tokens=512, max_model_len=512)
@@ -235,8 +256,9 @@ except helpers.UsageError as refusal:
 
 # %% [markdown] id="int8-text"
 # ### 8 bits
-# *Dynamic* quantization stores weights in 8 bits and rounds activations while the engine runs. Never look at its speed
-# without a look at its answers. **Guess: how many of the ten answers stay the same, and how many times the rate?**
+# *Dynamic* quantization stores the matrices' weights in 8 bits and rounds activations while the engine runs. Never look
+# at its speed without its answers. **Guess: how many of the ten answers stay the same, and how many times the float32
+# engine's rate does it reach?**
 
 # %% id="guess-int8"
 guess_same, guess_rate = None, None
@@ -271,9 +293,10 @@ engines_table
 
 # %% [markdown] id="s5"
 # ## 5. Prefill: count it
-# A matrix of P weights costs 2 P operations a token. Attention costs 4 a layer, query element and position looked at,
-# and token number i looks at i positions: that sum grows with the square of the prompt. The head works once.
-# **Guess: at which prompt length does attention cost the course model as much as its matrices?**
+# A matrix of P weights costs 2 P operations a token: a multiplication and an addition each. Attention costs 4
+# operations for each layer, element of the query and position looked at: 2 for the score, 2 for the weighted sum. Token
+# number i looks at i positions, so that attention grows with the square of the prompt. The output head works once, for
+# the last token. **Guess: at which prompt length does attention cost the course model as much as its matrices?**
 
 # %% id="guess-crossing"
 guess = None
@@ -282,7 +305,7 @@ guess = None
 shape = helpers.model_shape(aot_model)
 matrices = shape.active_parameters - shape.head_parameters
 crossing = matrices / (shape.layers * shape.heads * shape.head_size)
-print(beside(guess, crossing, "tokens"))
+print(beside(guess, crossing, "tokens", "counted"))
 rows = []
 for length in (128, 1024, 4096):
     flops = helpers.prefill_step(shape, "f32", prompt_tokens=length).flops
@@ -292,13 +315,14 @@ for length in (128, 1024, 4096):
 helpers.table(rows)
 
 # %% [markdown] id="count-read"
-# For Llama-3.1-8B the same count gives 53,000 tokens: in larger models the matrices grow with the square of the width,
-# attention only with the width itself.
+# For Llama-3.1-8B the same count gives 53,000 tokens. A wider model has more arithmetic in its matrices: they grow with
+# the square of the width, attention only with the width.
 
 # %% [markdown] id="s6"
 # ## 6. Measure it, and hold it against the peak
-# Unique prompts of several lengths, few tokens out, one user. **Guess: how many times as long does a prompt of 2,048
-# tokens take as one of 256? And which share of this machine's matrix rate does prefill reach?**
+# Unique prompts of several lengths, four tokens out, one user. **Guess: how many times as long does a prompt of 2,048
+# tokens take as one of 256? And which share of this machine's peak, the rate of its matrix product, does prefill reach,
+# in %?**
 
 # %% id="guess-prefill"
 guess_times, guess_share = None, None
@@ -327,11 +351,14 @@ times = ttfts_s[lengths.index(2048)] / ttfts_s[lengths.index(256)]
 print(beside(guess_times, times, "times as long"))
 
 # %% [markdown] id="peak-text"
-# The peak is measured before and after, and the better one counts: a machine that others use has good and bad moments.
+# On a laptop the peak is the rate of NumPy's matrix product, measured before and after; the better one counts, since a
+# machine that others use has good and bad moments. On a Spark it is an assumption: NVIDIA publishes one rate (FP4 *with
+# sparsity*), and the dense rates of other precisions follow from it only by halving.
 
 # %% id="peak"
 best = max(one.matrix_flops_per_s for one in (limits, helpers.measure_limits(threads=1)))
-peak = best if on_laptop else max(helpers.device("gb10").flops_per_s["bf16"])
+rates = helpers.device("gb10").flops_per_s  # of a Spark, by precision: the low and the high assumption
+peak = best if on_laptop else max(rates.get(server.precision, rates["bf16"]))
 print(f"matrix peak: {peak / 1e9:,.0f} GFLOP/s, {where}")
 
 # %% id="curve"
@@ -347,10 +374,14 @@ report_sections.append(helpers.Section("Prefill by prompt length", "Measured, un
 figure
 
 # %% id="curve-read"
+matrices = own_shape.active_parameters - own_shape.head_parameters
+counted = matrices / (own_shape.layers * own_shape.heads * own_shape.head_size)
 if pair_s > 0 and token_s > 0:
-    print(f"the square costs as much as the line at {token_s / pair_s:,.0f} tokens; counted: {crossing:,.0f}")
+    print(f"the square costs as much as the line at {token_s / pair_s:,.0f} tokens; counted: {counted:,.0f}")
 else:
     print("no square can be told from the scatter here: the lengths are too short, or this machine is too busy")
+
+# %% id="share"
 rows = []
 for point, ttft_s in zip(points, ttfts_s, strict=True):
     computing_s = ttft_s - max(0.0, fixed_s)
@@ -360,7 +391,8 @@ for point, ttft_s in zip(points, ttfts_s, strict=True):
 share = points[-1]["flops"] / max(1e-9, ttfts_s[-1] - max(0.0, fixed_s)) / peak
 print(beside(guess_share, 100 * share, "% of the matrix peak, at the longest prompt"))
 if share > 1:
-    print("above 100 %: this machine was busier while its peak was measured than while it computed the prompts")
+    busier = "this machine was busier while its peak was measured than while it computed the prompts"
+    print("above 100 %:", busier if on_laptop else "the assumed peak is too low, or something was not computed")
 for row in rows:
     row["of the peak"] = "too short to say" if row["of the peak"] is None else f"{row['of the peak']:.0%}"
 share_table = helpers.table(rows)
@@ -368,14 +400,14 @@ report_sections.append(helpers.Section("Prefill against the peak", f"Peak: {wher
 share_table
 
 # %% [markdown] id="share-read"
-# Where does the rest go? Normalisation, rotation, softmax and memory traffic do few operations a byte and count as
-# nothing here; and this attention computes scores of later positions too, only to mask them out. Kernels that skip
-# them (FlashAttention) are half of what makes long prompts fast.
+# Where does the rest go? Normalisation, rotation, softmax and memory traffic take time, and our count has no operations
+# for them. And the graph built above computes the scores of later positions too, only to mask them out: work that the
+# count leaves out. FlashAttention skips most of it, and never writes the scores to memory.
 
 # %% [markdown] id="s7"
 # ## 7. Why a repeated prompt shows absurd speed
-# Ask an engine the same thing twice (on a laptop: llama.cpp), and do what many clients do: divide the prompt's tokens
-# by the time. **Guess: how many times faster does the second prefill seem?**
+# Ask an engine the same thing twice (on a laptop: llama.cpp), and do what many clients do: divide *all* tokens of the
+# prompt by the time of its prefill. **Guess: how many times as fast does the second prefill seem?**
 
 # %% id="guess-trap"
 guess = None
@@ -389,25 +421,28 @@ for asked in ("first", "second"):
     cached, total = reply.usage.cached_tokens or 0, reply.usage.prompt_tokens
     prompt_ms = reply.timings.get("prompt_ms") or 1000 * reply.record.ttft_s
     trap = {"cached": cached, "computed": total - cached, "prompt_ms": prompt_ms}
-    rates = {"all tokens by time": total / prompt_ms * 1000, "computed by time": trap["computed"] / prompt_ms * 1000}
-    rows.append({"asked": asked, **trap, **rates})
+    told, true = (1000 * tokens / prompt_ms for tokens in (total, trap["computed"]))
+    rows.append({"asked": asked, **trap, "told, tokens/s": told, "true, tokens/s": true})
 if other is not server:
     other.stop()
-print(beside(guess, rows[1]["all tokens by time"] / rows[0]["all tokens by time"], "times as fast, it seems"))
+print(beside(guess, rows[1]["told, tokens/s"] / rows[0]["told, tokens/s"], "times as fast, it seems"))
 helpers.table(rows)
 
 # %% [markdown] id="trap-read"
-# The chip did not get faster: nearly nothing was computed. Ollama starts llama.cpp's server and reports exactly these
-# two: `prompt_eval_count` holds cached *and* new tokens, `prompt_eval_duration` the time of the new ones. A benchmark
-# on Ollama that repeats its prompt publishes the third column. Three ways out: unique prompts (this course's default),
-# the cache off, or the count of what was computed.
+# The chip did not get faster; the second time it had less to compute. Ollama starts llama.cpp's server, and its
+# counters invite this mistake: `prompt_eval_count` holds cached *and* new tokens, `prompt_eval_duration` the time of
+# the new ones alone. A benchmark on Ollama that repeats its prompt publishes the column *told*. Three ways out: unique
+# prompts (this course's default), the cache off, or the count of what was computed.
 
 # %% [markdown] id="s8"
 # ## 8. Further: who waits while a long prompt is computed
-# A prompt of 2,000 tokens comes first; four users are writing, and six short questions arrive meanwhile. The engine
-# computes at most so many tokens a step, and the long prompt takes what the writing leaves. **Guess: with pieces of 128
-# instead of 2,048 tokens, does the wait for a first token get better or worse for the short questions? And for those
-# who are writing, the largest gap?**
+# Four users are being answered (the *writers*) when a prompt of 2,000 tokens arrives, and then six short questions. An
+# engine computes at most so many tokens a step, its budget; the long prompt takes what the writers leave, in pieces.
+# **Guess, as a factor: with a budget of 128 instead of 2,048 tokens, how does the wait for a first token of the short
+# questions change, and how the largest gap between two tokens of a writer?** (0.5 is half as long, 2 is twice.)
+
+# %% id="guess-visitors"
+guess_wait, guess_gap = None, None
 
 # %% id="visitors"
 random = np.random.default_rng(seed)
@@ -443,22 +478,23 @@ visitors_table
 
 # %% id="visitors-read"
 first, last = rows[0], rows[-1]
+guesses = {"short ones, mean TTFT ms": guess_wait, "writers, largest gap ms": guess_gap}
+print(f"{last['budget']}, as a factor of {first['budget']}:")
 for what in [name for name in first if name != "budget"]:
-    change = last[what] / first[what]
-    verdict = "longer" if change > 1 else "shorter"
-    print(f"{what.removesuffix(' ms')}: {change:.2f} times with the smallest pieces, {verdict}")
+    print(f"{what.removesuffix(' ms')}:", beside(guesses.get(what), last[what] / first[what], "times"))
 
 # %% [markdown] id="visitors-why"
-# Pieces protect those who *write*: their next token comes with every step, and small steps are short. Newcomers still
-# wait for the whole of the long prompt: first come, first served, it takes what is left of every step until it is done.
-# How long that is, pieces do change: more steps, each with its fixed cost; but in *this* engine also fewer scores, for
-# a piece computes none of those behind its end, only to mask them out. Engines have further knobs for newcomers (vLLM:
-# `--long-prefill-token-threshold`).
+# Pieces are meant for the *writers*: each step yields their next token, and a small step is short. Newcomers wait for
+# the whole of the long prompt whatever the budget: first come, first served, it takes what is left of every step. How
+# long it takes does change. Each step has a fixed cost, and pieces make more steps. On the other hand *this* engine
+# computes fewer scores: a piece has none of the positions behind its end, which the whole prompt computes and masks
+# out. For newcomers there are other options (vLLM: `--long-prefill-token-threshold`).
 
 # %% [markdown] id="s9"
 # ## 9. Further: TensorRT-LLM
-# Two worlds under one name. Up to 1.2 an engine is built, as in section 2; the script below is what would run. What it
-# takes is said and checked before it starts; a stopped build goes on where it was; engines are kept under a key.
+# Two paths under one name. The first is release 1.2.1, the last stable one with `trtllm-build`: an engine is built, as
+# in section 2. Below are the plan's notes and the main lines of the script that would run. The script checks version,
+# memory and disk before it starts, goes on after a stop with the step that it was at, and keeps engines under a key.
 
 # %% id="plan-built"
 chosen = {"container": True, "precision": "fp8", "max_num_seqs": 8, "max_model_len": 8192}
@@ -468,8 +504,9 @@ print("\n".join(f"- {note}" for note in older.notes), "\n")
 print("\n".join(line[:150] for line in script.splitlines() if "python3 " in line or "trtllm-" in line))
 
 # %% [markdown] id="plan-tuned-text"
-# After it nothing is built: the PyTorch backend loads the checkpoint, and is *tuned* by a file. Its settings are the
-# old build options in new clothes: batch and token budgets, chunked prefill, CUDA graphs (shapes, again), precision.
+# On the second path nothing is built: the PyTorch backend loads the checkpoint, and is *tuned* by a few options and a
+# file. They set what a build was told before: batch and token budget, chunked prefill, CUDA graphs (shapes again). The
+# precision comes with the checkpoint.
 
 # %% id="plan-tuned"
 newer = helpers.make_plan(
@@ -479,9 +516,9 @@ print("\n".join(f"- {note}" for note in newer.notes), "\n")
 print(next(text for path, text in newer.files.items() if path.endswith("config.yml")))
 
 # %% [markdown] id="run-text"
-# Where an NVIDIA GPU is, both are launched by name and measured like any engine: time to start, prefill by prompt
-# length with unique prompts, and the same greedy questions to every configuration, so that no speed is told without
-# its answers. **Guess which of them starts slowest, and which one changes answers.**
+# Where an NVIDIA GPU is, TensorRT-LLM is launched by name and measured like any engine: time to start, prefill by
+# prompt length with unique prompts, and the same greedy questions to every configuration, so that no speed is told
+# without its answers. **Guess before you run it: which configuration starts slowest, and which changes answers?**
 
 # %% id="run-configurations"
 CONFIGURATIONS = {
@@ -531,8 +568,8 @@ print(trtllm_state or f"{len(backends)} of {len(CONFIGURATIONS)} configurations 
 helpers.table(trtllm_rows or [{"configuration": "none", "state": trtllm_state}])
 
 # %% [markdown] id="bench-text"
-# NVIDIA's own tool can say the same: the plan holds a script for `trtllm-bench` with one token out. Copy what it wrote
-# into the folder below, and it stands beside your own figures, as *recorded*.
+# NVIDIA's own tool measures the same: the plan holds a script for `trtllm-bench` with one token out. Copy the reports
+# that it wrote into the folder named below, and this cell shows them, as *recorded*.
 
 # %% id="bench"
 bench_folder = Path(run_dir) / "trtllm-bench"
@@ -544,9 +581,9 @@ else:
 
 # %% [markdown] id="s10"
 # ## 10. Further: spot the impossible number
-# Prefill figures of a DGX Spark, published by others, **not measured here**. Each needs two operations an active weight
-# and token; the chip has, dense and at the most, what NVIDIA's one published number (FP4 *with sparsity*) halves to.
-# **How many of them need more than the chip has?**
+# Prefill figures of a DGX Spark, published by others, **not measured here**. Each needs about two operations for every
+# active weight and token. The limit is generous: half of NVIDIA's one published rate (1 PFLOP/s in FP4 *with
+# sparsity*), and half of that again for fp8. **Guess: how many of them need more than the chip has?**
 
 # %% id="guess-impossible"
 guess = None
@@ -564,21 +601,26 @@ for figure in helpers.published():
     rows.append({"published": f"{figure.engine}, {figure.model}, {figure.precision}", "sparks": figure.sparks})
     rows[-1] |= {"prefill, tokens/s": figure.prefill_tokens_per_s, "needs TFLOP/s": needed / 1e12}
     rows[-1] |= {"of the most there is": f"{needed / there:.0%}", "verdict": "impossible" if needed > there else ""}
-print(beside(guess, sum(row["verdict"] == "impossible" for row in rows), f"of {len(rows)} are impossible"))
+print(beside(guess, sum(row["verdict"] == "impossible" for row in rows), f"of {len(rows)} impossible", "computed"))
 published_table = helpers.table(rows)
 words = "Published by others; the limit is computed."
 report_sections.append(helpers.Section("Published prefill figures", words, published_table))
 published_table
 
 # %% [markdown] id="impossible-read"
-# An impossible figure is not a lie; most often it is section 7. Somebody's prompt was in a cache, or the time was that
-# of something else. The defence is the arithmetic of section 5, and it takes a minute.
+# An impossible figure need not be a lie: a prompt that was in a cache (section 7), or a time that belongs to something
+# else, is enough. A figure a few per cent above the limit is not refuted, only not to be believed: the limit is an
+# assumption, weights are rounded, and no engine reaches a peak. The arithmetic of section 5 takes a minute.
 
 # %% [markdown] id="s11"
 # ## 11. Further: a Spark, simulated
-# No Spark at hand? The course's simulator runs nano's scheduler on a virtual clock, with step costs from bytes and
-# operations, fitted to published figures. What it says is **simulated**: an interval that should hold in 80 % of cases,
-# and a note where it goes beyond what was published.
+# No Spark at hand? The course's simulator runs nano's scheduler on a virtual clock. The time of a step follows from its
+# bytes and operations, fitted to published figures. What it says is **simulated**: a figure, an interval that should
+# hold in 80 % of cases, and a note where it goes beyond what was published. **Guess: how many times the prefill rate of
+# bf16 does NVFP4 have, at 2,048 tokens?**
+
+# %% id="guess-simulated"
+guess = None
 
 
 # %% id="simulated"
@@ -603,6 +645,8 @@ def simulate(quantization: str, length: int) -> dict:
 simulated_rows = [simulate(precision, length) for precision in ("bf16", "fp8", "nvfp4") for length in (512, 2048, 7000)]
 simulated_table = helpers.table(simulated_rows)
 report_sections.append(helpers.Section("A Spark, simulated", "Llama-3.1-8B on TensorRT-LLM.", simulated_table))
+rates = {row["precision"]: row["prefill, tokens/s"] for row in simulated_rows if row["prompt tokens"] == 2048}
+print(beside(guess, rates["nvfp4"] / rates["bf16"], "times bf16's rate", "simulated"))
 simulated_table
 
 # %% [markdown] id="s12"
@@ -612,17 +656,17 @@ simulated_table
 read = [(Path(point["bundle"]), helpers.load_bundle(run_dir / point["bundle"])) for point in points]
 report = helpers.build_report(read, title="Prefill, and engines built ahead of time", more=report_sections)
 rate = lengths[-1] / ttfts_s[-1]
-headline = f"A prompt of {lengths[-1]:,} tokens is computed at {rate:,.0f} tokens/s, {share:.0%} of the matrix peak."
-report = replace(report, headline=headline)
+headline = f"A prompt of {lengths[-1]:,} tokens is computed at {rate:,.0f} tokens/s, {share:.0%} of the matrix peak"
+report = replace(report, headline=f"{headline} ({where}).")
 html, markdown = helpers.write_report(report, run_dir)
 print(report.headline)
 print(f"open {html.name} and {markdown.name} in {run_dir}")
 
 # %% [markdown] id="milestones-text"
 # ## Milestones
-# The judges compute the curve and the shares again from the records. *Built* counts if the engine was loaded the second
-# time, says what nano says, and was timed beside it; a slower engine counts as a finding. TensorRT-LLM counts by either
-# path, named as what it is.
+# The judges compute the curve and the share again from the records. A built engine counts if it was loaded the second
+# time, says what nano says, and was timed beside it; a slower one counts too. TensorRT-LLM counts by either path, and
+# the evidence names the path.
 
 # %% id="aot-evidence"
 aot = {
@@ -652,7 +696,7 @@ helpers.milestone("12.3.prefill", evidence=prefill, run_dir=run_dir, backend=ser
 
 # %% id="trtllm-evidence"
 tensorrt_llm = None
-if trtllm_points:
+if "fp8" in backends:
     tensorrt_llm = {
         "path": "PyTorch backend, tuned load",
         "version": backends["fp8"],
