@@ -5,7 +5,8 @@
 # machine's peak was reached, which counters count what was never computed, and what a fixed shape computes for nobody.
 # Then you build an engine ahead of time, hold it against nano, and judge what others have published.
 #
-# **Time**: 90 minutes for parts 1 to 3, 60 more for parts 4 and 5. **Needs**: 2 cores, 2 GB of memory, no GPU.
+# **Time**: 90 minutes for parts 1 to 3; parts 4 and 5, *further*, take 60 more. **Needs**: 2 cores, 2 GB of memory, no
+# GPU. **You should know** what TTFT and a prefix cache are (tasks 12.1 and 12.2).
 #
 # Every exercise is one function. `helpers.check` tries it on small cases with known answers; it tells you what does not
 # hold and, if it knows your mistake, which one it is. The guided notebook `03_tensorrt_llm_engine` shows the same ideas
@@ -40,9 +41,10 @@ run_dir = helpers.run_folder(run_dir)
 # ## Part 1: what a prompt costs
 # ### Exercise 1: operations, from the config
 # A matrix of P weights costs 2 P operations a token: a multiplication and an addition each. Count the matrices of all
-# layers: query (all heads), key and value (KV heads only), output, and the three of the MLP. The head, hidden times
-# vocabulary, works for the *last* token alone: nobody asks what follows the others. Then attention: token `i` looks at
-# `i` positions, and each costs 4 operations a layer and element of the query (2 for its score, 2 for its sum).
+# layers: query (all heads), key and value (KV heads only), output, and the three of the MLP. The output head, hidden
+# times vocabulary, works for the *last* token alone: nobody asks what follows the others. Then attention: token `i`,
+# counted from 1, looks at `i` positions. Each position costs 4 operations for every layer and element of the query: 2
+# for the score, 2 for the weighted sum.
 
 
 # %% id="ex1-prefill-flops"
@@ -68,8 +70,8 @@ helpers.check("ex1-prefill-flops", prefill_flops)
 
 # %% [markdown] id="ex2-text"
 # ### Exercise 2: linear, then quadratic
-# The matrices grow with the prompt, attention with its square. At which length do the two cost the same? Take half the
-# prompt as what a token looks at on average, and leave the head out.
+# The cost of the matrices grows with the prompt, that of attention with its square. At which length are the two equal?
+# Take half the prompt as what a token looks at on average, and leave the output head out.
 
 
 # %% id="ex2-crossing"
@@ -90,8 +92,9 @@ helpers.check("ex2-crossing", crossing_tokens)
 # %% [markdown] id="part-2"
 # ## Part 2: measure prefill
 # ### Exercise 3: a share of the peak
-# Operations by time is a rate; by the rate that this machine's matrix product reaches, it is a share. TTFT holds a part
-# that does not grow with the prompt (network, scheduling, sampling): take it off first. None if nothing is left.
+# Operations divided by seconds are a rate. Divide it by the rate of this machine's matrix product, and it is a share of
+# the peak. TTFT has a part that does not grow with the prompt (network, scheduling, sampling): take it off first. None
+# if nothing is left.
 
 
 # %% id="ex3-share-of-peak"
@@ -130,8 +133,8 @@ helpers.check("ex4-prefill-curve", prefill_curve)
 # %% [markdown] id="ex5-text"
 # ### Exercise 5: the counter that counts what was never computed
 # A server with a prefix cache says: `cached` tokens were there, `computed` were new, and the new ones took `prompt_ms`.
-# A client that divides *all* tokens of the prompt by that time gets a rate that no chip has. Ollama's counters invite
-# it: `prompt_eval_count` holds both kinds of tokens, `prompt_eval_duration` covers the new ones only.
+# A client that divides *all* tokens of the prompt by that time may get a rate that no chip has. Ollama's counters
+# invite this mistake: `prompt_eval_count` holds both kinds of tokens, `prompt_eval_duration` covers the new ones only.
 
 
 # %% id="ex5-cache-trap"
@@ -178,11 +181,13 @@ for length in lengths:
 print(f"2,048 tokens take {ttfts_s[-1] / ttfts_s[1]:.1f} times as long as 256; guessed: {guess}")
 
 # %% [markdown] id="read-text"
-# Your functions read it. (For a model that is not the course's own, the shape comes from its config.)
+# Now your functions: the shape comes from the model's config, the peak from a matrix product (on a Spark it is an
+# assumption, from published figures).
 
 # %% id="read"
 best = max(one.matrix_flops_per_s for one in (limits, helpers.measure_limits(threads=1)))
-peak = best if on_laptop else max(helpers.device("gb10").flops_per_s["bf16"])
+rates = helpers.device("gb10").flops_per_s  # of a Spark, by precision: the low and the high assumption
+peak = best if on_laptop else max(rates.get(server.precision, rates["bf16"]))
 config = helpers.model_shape(own_model)
 shape = {name: getattr(config, name) for name in ("layers", "hidden", "heads", "kv_heads", "head_size", "intermediate")}
 shape["vocabulary"] = config.vocabulary
@@ -192,7 +197,8 @@ share = share_of_peak(points[-1]["flops"], ttfts_s[-1], max(0.0, curve["fixed_s"
 print({name: f"{value:.3g}" for name, value in curve.items()}, f"share of the peak at 2,048 tokens: {share:.0%}")
 
 # %% [markdown] id="spring-text"
-# Now spring the trap: the same prompt twice (on a laptop on llama.cpp, whose answers tell all three counts).
+# Now spring the trap: the same prompt twice. On a laptop llama.cpp is asked, which reports all three figures.
+# **Guess first: which of your two rates changes more?**
 
 # %% id="spring"
 other = helpers.launch("llama.cpp", "course", max_num_seqs=1) if on_laptop else server
@@ -209,8 +215,8 @@ if other is not server:
 # %% [markdown] id="part-3"
 # ## Part 3: an engine built ahead of time
 # ### Exercise 6: pieces
-# A long prompt is computed in pieces, so that nobody waits for all of it. A step computes `budget` tokens at most; each
-# of the `decoding` others takes one of them first. How long are the pieces?
+# A long prompt is computed in pieces, so that requests that are decoding need not wait for all of it. A step computes
+# `budget` tokens at most; each of the `decoding` others takes one of them first. How long are the pieces?
 
 
 # %% id="ex6-chunks"
@@ -250,9 +256,9 @@ helpers.check("ex7-filled-up", wasted_share)
 
 # %% [markdown] id="ex8-text"
 # ### Exercise 8: which engine may be used?
-# Built engines are kept. One may be used if model (a digest of its weights) and version are the same and its shape has
-# room for the wanted tokens. A `range` computes what is there, a `fixed` shape always all of its `tokens`. Of those
-# that can be used take the one that computes the least; None if there is none, and something has to be built.
+# Built engines are kept. One may be used if its model (a digest of the weights) and version are the wanted ones, and
+# its shape has room for the wanted tokens. A `range` computes the tokens that are there, a `fixed` shape always all of
+# its `tokens`. Of the engines that may be used, take the one that computes the least; None if one has to be built.
 
 
 # %% id="ex8-usable-engine"
@@ -278,8 +284,8 @@ helpers.check("ex8-usable-engine", usable_engine)
 
 # %% [markdown] id="ex9-text"
 # ### Exercise 9: has it paid for itself?
-# Building takes time once; after that each prompt is computed faster. After how many requests is the build earned
-# back? None if it never is.
+# Building takes time once; after that each prompt may be computed faster. After how many requests has the build paid
+# for itself? None if it never does.
 
 
 # %% id="ex9-break-even"
@@ -302,7 +308,8 @@ helpers.check("ex9-break-even", break_even_requests)
 
 # %% [markdown] id="build-text"
 # ### Build one
-# The course model as an ONNX graph, compiled by ONNX Runtime. Run the cell twice: **which of its figures will change?**
+# The course model as an ONNX graph, compiled by ONNX Runtime. Run the cell twice. **Guess before the second time: which
+# of its figures change?**
 
 # %% id="build"
 shapes = helpers.ShapeProfile("range", 4, 512, 2048)
@@ -351,7 +358,8 @@ rates = [512 / float(np.median(prefill_s[name])) for name in ("nano", "onnxrunti
 print("paid for after so many requests of 512 tokens:", break_even_requests(built.build_s, 512, *rates))
 
 # %% [markdown] id="wrong-text"
-# The price of a wrong shape: an engine for exactly 128 tokens a run answers a question with 12 tokens.
+# The price of a wrong shape: an engine for exactly 128 tokens a run answers a question with 12 tokens. **Guess first:
+# which share of what it computes does nobody want?**
 
 # %% id="wrong"
 fixed = helpers.build_engine("course", profile=helpers.ShapeProfile("fixed", 1, 128, 256))
@@ -364,8 +372,8 @@ print(wrong, f"for nobody, by your function: {wasted_share(len(prompts[0]), 12, 
 
 # %% [markdown] id="milestones-text"
 # ### Milestones
-# The judges compute the curve and the share again from the records. An engine counts if the second call loaded it, it
-# says what nano says, and was timed beside it; a slower engine counts as a finding.
+# The judges compute the curve and the share again from the records. An engine counts if the second call loaded it, if
+# it says what nano says, and if it was timed beside nano; a slower engine counts too.
 
 # %% id="milestone-12-3-aot"
 helpers.milestone(
@@ -386,8 +394,8 @@ helpers.milestone(
 # %% [markdown] id="part-4"
 # ## Part 4, further: numbers of others
 # ### Exercise 10: spot the impossible number
-# Prefill does two operations for each *active* weight and token. Which of these published rates would need more than
-# the chip has? In alphabetical order.
+# Prefill does two operations for each *active* weight and token. Which of these published rates need more than the
+# chip has? In alphabetical order.
 
 
 # %% id="ex10-impossible"
@@ -431,7 +439,8 @@ print(impossible(figures, max(helpers.device("gb10").flops_per_s["nvfp4"])))
 # %% [markdown] id="ex11-text"
 # ### Exercise 11: what a lower precision changed
 # A faster precision is worth its speed only if the answers stay. For each pair of greedy answers: are they the same,
-# and which share of the reference's tokens comes before the first difference? Behind it the two have other histories.
+# and which share of the reference's tokens comes before the first difference? After it the two continue different
+# texts, and a comparison says nothing more.
 
 
 # %% id="ex11-agreement"
@@ -457,7 +466,8 @@ def agreement(reference: list[list[int]], other: list[list[int]]) -> dict[str, f
 helpers.check("ex11-agreement", agreement)
 
 # %% [markdown] id="int8-text"
-# Put it to use: weights in 8 bits, a quarter of the size. **Guess: how many of the eight answers stay the same?**
+# Put it to use: the matrices' weights in 8 bits, a quarter of their size. **Guess: how many of the eight answers stay
+# the same?**
 
 # %% id="int8"
 small = helpers.build_engine("course", precision="int8", profile=shapes, tell=print)
@@ -468,11 +478,11 @@ print(agreement(answers["nano"], [request.ids[request.prompt_tokens :] for reque
 print(f"{small.engine_bytes / 1e6:.1f} MB instead of {built.engine_bytes / 1e6:.1f} MB")
 
 # %% [markdown] id="part-5"
-# ## Part 5: TensorRT-LLM, where it is
+# ## Part 5, further: TensorRT-LLM
 # ### Exercise 12: does this version still build engines?
-# Up to 1.3.0rc20, TensorRT-LLM had `trtllm-build`: engines ahead of time, as you built one above. After it, the PyTorch
-# backend loads the checkpoint as it is. Versions look like `1.2.1` or `1.3.0rc13`; a final release comes after its
-# candidates.
+# Up to 1.3.0rc20, TensorRT-LLM had `trtllm-build`, which builds engines ahead of time, as you built one above. Later
+# versions only have the PyTorch backend, which loads the checkpoint as it is. Versions look like `1.2.1` or
+# `1.3.0rc13`; a final release comes after its candidates.
 
 
 # %% id="ex12-still-builds"
@@ -494,13 +504,14 @@ def still_builds(version: str) -> bool:
 helpers.check("ex12-still-builds", still_builds)
 
 # %% [markdown] id="trtllm-text"
-# With an NVIDIA GPU, the guided notebook's section 9 runs TensorRT-LLM, and its milestone counts there. Without one,
-# the plan is what you can read: the same version that your function knows.
+# With an NVIDIA GPU, the guided notebook's section 9 runs TensorRT-LLM, and the milestone counts there. Without one,
+# read what the course plans for three releases. 1.3.0rc13 still has `trtllm-build`, deprecated; the plan uses the
+# PyTorch backend, which has been the default since 1.0.
 
 # %% id="trtllm-plan"
-for release in ("1.2.1", "1.3.0rc13"):
+for release in ("1.2.1", "1.3.0rc13", "1.3.0rc29"):
     plan = helpers.make_plan("tensorrt-llm", "llama-3.1-8b", container=True, extra={"release": release})
-    print(release, "builds an engine:", still_builds(release), "|", plan.notes[1])
+    print(release, "has trtllm-build:", still_builds(release), "|", plan.notes[1])
 server.stop()
 
 # %% id="trtllm-evidence"

@@ -302,7 +302,7 @@ BUILDS = Exercise(
     id="ex12-still-builds",
     title="does this version still build engines?",
     function="still_builds",
-    hint="trtllm-build went after 1.3.0rc20. Numbers are compared as numbers, and rc20 comes before rc100.",
+    hint="trtllm-build was removed after 1.3.0rc20. Compare numbers as numbers: rc20 comes before rc100.",
     cases=(
         Case("the last stable line", {"version": "1.2.1"}, True),
         Case("an early candidate", {"version": "1.3.0rc5"}, True, hint="As text, 5 is more than 20."),
