@@ -4,8 +4,10 @@
 # **You will** write the parts of a production server as small functions, put them together, drill the server with
 # failures, and measure what it costs beside the course's own gateway.
 #
-# **It takes** 2 hours, the first four parts about 75 minutes; 2 cores, 2 GB of memory, no GPU. The guided notebook
-# `notebooks/05_production_api.ipynb` shows the way; this lab is yours to walk.
+# **It takes** 2 hours, the first four parts about 105 minutes; 2 cores, 2 GB of memory, no GPU. The guided notebook
+# `notebooks/05_production_api.ipynb` shows each part once.
+#
+# **You should know** what TTFT is (task 12.1), and what `async def` and `await` mean in Python.
 #
 # | part | you do | minutes |
 # |---|---|---|
@@ -54,8 +56,8 @@ run_dir = helpers.run_folder(run_dir)
 # %% [markdown] id="part-1"
 # ## Part 1: the stream on the wire
 # ### Exercise 1: one server-sent event
-# A server-sent event is a block of lines `data: ...`, ended by an empty line. A line of the data is a line of the
-# event. Your server will write such an event to say that an answer broke off.
+# A server-sent event is a block of lines `data: ...`, ended by an empty line; each line of the data becomes one such
+# line. Your server will write an event of this kind to say that an answer broke off.
 
 
 # %% id="ex1-sse-event"
@@ -71,9 +73,10 @@ helpers.check("ex1-sse-event", sse_event)
 
 # %% [markdown] id="ex2-text"
 # ### Exercise 2: events out of pieces
-# What comes out of a socket is cut anywhere: in the middle of an event, between the two newlines that end it. Lines
-# that do not begin with `data:` are skipped (a line that begins with a colon is a comment, a sign of life). Several
-# data lines of one event are joined by newlines, and one space after the colon belongs to the format.
+# What comes out of a socket may be cut anywhere: in the middle of an event, between the two newlines that end it. Lines
+# that do not begin with `data:` are skipped (one that begins with a colon is a comment, a sign of life). Several data
+# lines of one event are joined by newlines, and one space after the colon belongs to the format. Here lines end with
+# `\n`; the standard also allows `\r\n`.
 
 
 # %% id="ex2-split-events"
@@ -98,7 +101,7 @@ helpers.check("ex2-split-events", split_events)
 
 # %% [markdown] id="own-client-text"
 # ### Your own client
-# Read a real engine's stream with it. The pieces are what arrived together; your function makes events of them.
+# Read a real engine's stream with your function. A piece is what one read of the connection returned.
 
 # %% id="own-client"
 engine_server = helpers.launch(engine, model, max_num_seqs=8)
@@ -119,8 +122,8 @@ print("".join(delta.get("content") or "" for delta in deltas))
 # %% [markdown] id="part-2"
 # ## Part 2: who may come in, how often, and how many
 # ### Exercise 3: whose key is it?
-# The server keeps SHA-256 digests, never keys. The header is `Authorization: Bearer KEY`; the word Bearer may be
-# written in any letters. Compare with `hmac.compare_digest`, whose time does not tell how much was right.
+# The server keeps SHA-256 digests, never keys. The header is `Authorization: Bearer KEY`; the word Bearer may be in
+# capital or small letters. Compare with `hmac.compare_digest`, whose time does not depend on how much agrees.
 
 
 # %% id="ex3-key-holder"
@@ -147,7 +150,8 @@ helpers.check("ex3-key-holder", key_holder)
 # %% [markdown] id="ex4-text"
 # ### Exercise 4: a token bucket
 # A bucket holds up to `capacity` tokens and gains `per_s` each second. Its state is its `level` at the time `at_s`. A
-# request takes one whole token; if there is none, it is told how long the missing part takes. A refusal costs nothing.
+# request takes one whole token; if there is none, it is told how long the missing part takes. A refusal takes nothing
+# out of the bucket.
 
 
 # %% id="ex4-take-token"
@@ -192,8 +196,9 @@ helpers.check("ex5-admit", admit)
 
 # %% [markdown] id="ex6-text"
 # ### Exercise 6: when to come back
-# Who is refused is told when a place may be free: after all who wait, and then one more, each held a place for
-# `mean_held_s`, side by side in `places` places. In whole seconds, so that nobody comes early; at least 1, at most 60.
+# A client that is refused is told when a place may be free for it. Everybody who waits comes first, then this client;
+# each holds a place for `mean_held_s`, and `places` of them are held side by side. The answer is in whole seconds,
+# rounded up so that nobody comes back too early, at least 1 and at most 60.
 
 
 # %% id="ex6-retry-after"
@@ -212,7 +217,7 @@ helpers.check("ex6-retry-after", retry_after_s)
 # %% [markdown] id="part-3"
 # ## Part 3: what can go wrong
 # ### Exercise 7: when an engine fails
-# One moment divides everything: the first byte to the client. What follows a failure is one of
+# What can still be done depends on one moment: the first byte to the client. What follows a failure is one of
 #
 # - `"retry"`: ask the next engine; nobody has noticed anything;
 # - `"refuse"`: no engine is left, so the client gets an error status;
@@ -246,9 +251,9 @@ helpers.check("ex7-after-failure", after_failure)
 
 # %% [markdown] id="ex8-text"
 # ### Exercise 8: how long a client waits
-# The other side of a refusal: before its next attempt a client waits half a second, doubled with each further attempt,
-# at most 30 seconds, and that times a random `draw` between 0 and 1, so that clients who were refused together do not
-# come back together. If the server named a time (`Retry-After`), the wait begins after it.
+# The other side of a refusal. After its first failed attempt a client takes half a second, doubled after each further
+# one, at most 30 seconds, and multiplies that by a random `draw` between 0 and 1, so that clients who were refused
+# together do not come back together. If the server named a time (`Retry-After`), this wait is added to it.
 
 
 # %% id="ex8-backoff"
@@ -265,8 +270,9 @@ helpers.check("ex8-backoff", backoff_s)
 # %% [markdown] id="server-text"
 # ### The server
 # Your functions decide; the classes below act. Each is a *layer*: an ASGI app with another one inside, whose
-# `__call__` returns when the answer is out to its last byte. Two layers are for you, and the heart: `ask`, which
-# passes on an engine's answer. None of them has a check of its own; the drill will show.
+# `__call__` returns when the answer is out to its last byte. Three functions are yours to write: `in_a_place` and
+# `watch`, for two of the layers, and `ask`, which passes on an engine's answer. They have no check of their own; the
+# drill tests them.
 
 
 # %% id="refusal"
@@ -312,9 +318,10 @@ class LimitRate:
 
 
 # %% [markdown] id="place-text"
-# **To do: hold a place.** `self.free` is a semaphore with as many permits as there are places; it serves in order.
-# Hold a permit *around* the inner app, so that the place is given back however the request ends. Keep `self.waiting`,
-# `self.running` and the two gauges right.
+# **To do: hold a place.** `layer.free` is a semaphore with as many permits as there are places; it serves in order.
+# Hold a permit *around* `layer.app`, so that the place is given back however the request ends. Keep `layer.waiting`,
+# `layer.running`, the two gauges `layer.metrics.waiting` and `layer.metrics.in_flight`, and `layer.mean_held_s` up to
+# date.
 
 
 # %% id="wait-for-place"
@@ -358,9 +365,9 @@ async def in_a_place(layer: WaitForPlace, scope, receive, send) -> None:
 
 
 # %% [markdown] id="cancel-text"
-# **To do: let go.** `receive` gives the pieces of the request, and then, when the client leaves, `http.disconnect`.
-# Hand every message to `inbox`, from which the layers inside read; on `http.disconnect` set `gone` and cancel `task`,
-# the one that answers this request.
+# **To do: let go.** `receive` gives the pieces of the request and then, when the client leaves, a message whose
+# `"type"` is `http.disconnect`. Put every message into `inbox`, from which the layers inside read; on `http.disconnect`
+# set `gone` and cancel `task`, which answers this request.
 
 
 # %% id="watch"
@@ -449,9 +456,10 @@ class Sending:
 
 
 # %% [markdown] id="ask-text"
-# **To do: pass on an answer.** Post the body to the engine. If its status is not 200, raise `Refused("status", status,
-# its text)`. A stream is passed on piece by piece, as it comes (`answer.content.iter_any()`); a plain answer only once
-# it is complete (`answer.read()`), so that a failure before its end can still be mended.
+# **To do: pass on an answer.** Post the body to the engine's `/chat/completions`. If its status is not 200, raise
+# `Refused("status", status, its text)`. A stream is passed on piece by piece, as it comes
+# (`answer.content.iter_any()`); a plain answer only once it is complete (`answer.read()`), so that another engine can
+# still be asked if it fails before its end.
 
 
 # %% id="ask"
@@ -618,9 +626,9 @@ def create_app(routes, digests, limits, upstream_key="") -> FastAPI:
 
 # %% [markdown] id="drill-text"
 # ### The drill
-# Behind your server stand mock servers that keep the truth, and break on purpose. Guess first: of twelve requests at
-# the same moment, with 2 places and 4 that may wait, how many are sent away? How many tokens does the engine write for
-# a client that has left? And of six requests to a pair of engines of which one only fails, how many fail?
+# Behind your server stand mock servers that keep the truth, and fail on purpose. Guess first: of twelve requests at the
+# same moment, with 2 places and 4 that may wait, how many are sent away? How many tokens does the engine write for a
+# client that has left? And of six requests to a pair of engines of which one always fails, how many fail?
 
 
 # %% id="guesses"
@@ -670,9 +678,10 @@ print(f"failed although one engine works: {failed}, guessed {guesses['failed']}"
 
 # %% [markdown] id="milestone-server-text"
 # ### Milestone: a production server
-# It counts if the answers are whole and flow, strangers do not get through, a burst gets 429 with `Retry-After` and
-# never more than the places to the engine, a cut answer says so, a failing engine is replaced, and the engine stops
-# working for a client that left. The judge looks at what the mocks recorded. `server.log` says what broke.
+# It counts if answers are whole and streams flow; if strangers are refused; if a burst and a hasty client get 429 with
+# `Retry-After`, and the engine never has more requests than there are places; if an answer that broke off says so and
+# an engine that fails is replaced; and if the engine stops working for clients that left. The judge looks at what
+# clients and mocks recorded. If your server raised an error, `server.log` in the run folder has it.
 
 # %% id="milestone-12-5-server"
 helpers.milestone(
@@ -687,7 +696,8 @@ helpers.milestone(
 # ### Exercise 9: a percentile from a histogram
 # A server that has answered a million requests keeps no list of them, only counts: how many took at most 0.1 s, at
 # most 0.2 s, ... Prometheus' buckets are *cumulative*, and the last one, without a bound, counts all. The request of
-# rank `share * all` lies in the first bucket that has counted so many; how far into it is guessed by a straight line.
+# rank `share * all` lies in the first bucket whose count reaches that rank. Assume that the requests of a bucket lie
+# evenly between its two bounds; beyond the last bound, return that bound, as Prometheus does.
 
 
 # %% id="ex9-quantile"
@@ -717,7 +727,8 @@ helpers.check("ex9-quantile", quantile_s)
 # %% [markdown] id="ex10-text"
 # ### Exercise 10: how much a counter grew
 # A counter is read every few seconds. It never falls, unless its process began anew: then it starts at zero, and what
-# the next reading shows was counted since.
+# the next reading shows was counted since. (Prometheus' own `increase` also extrapolates to the borders of its time
+# window; yours does not.)
 
 
 # %% id="ex10-increase"
@@ -742,7 +753,7 @@ helpers.table(rows)
 # %% [markdown] id="load-text"
 # ### What does your server cost?
 # Direct, through your server, and through the course's gateway, in turn, under the same load. The engine is the mock:
-# 50 ms to the first token, then 5 ms each. **How many milliseconds does your server add?**
+# 50 ms to the first token, then 5 ms each. **Guess: how many milliseconds does your server add to the median TTFT?**
 
 
 # %% id="guess-load"
@@ -782,15 +793,16 @@ comparison = helpers.compare(
 added = {}
 for label in ("own", "gateway"):
     pairs = zip(comparison["direct"].repeat_metrics, comparison[label].repeat_metrics, strict=True)
-    added[label] = helpers.bootstrap([through.ttft_s.p50 - direct.ttft_s.p50 for direct, through in pairs])
-    low_ms, high_ms = added[label].low * 1000, added[label].high * 1000
-    shown = "no addition shown" if added[label].contains(0) else "an addition"
-    print(f"{label}: {added[label].estimate * 1000:.1f} ms, {low_ms:.1f} to {high_ms:.1f} ms: {shown} (engine: mock)")
+    added[label] = found = helpers.bootstrap([through.ttft_s.p50 - direct.ttft_s.p50 for direct, through in pairs])
+    shown = "no addition shown" if found.contains(0) else "an addition" if found.estimate > 0 else "less than direct"
+    interval = f"{found.low * 1000:+.1f} to {found.high * 1000:+.1f} ms"
+    print(f"{label}: {found.estimate * 1000:+.1f} ms, {interval}: {shown} (engine: mock)")
 print(f"guessed {guess_ms:.1f} ms for your own")
 
 # %% [markdown] id="own-histogram-text"
-# Now ask the server itself. Its histogram knows the time to first piece of *all* its requests, as it saw them; your
-# `quantile_s` reads it. It leaves out the way to the client, and it is as coarse as its buckets.
+# Now ask the server itself. Its histogram has the time to first piece of *all* its requests, the warm-up included, as
+# it saw them; your `quantile_s` reads it. It leaves out the way to the client, and it is as coarse as its buckets:
+# compare the difference of the two figures with the width of the bucket they lie in.
 
 # %% id="own-histogram"
 with urllib.request.urlopen(f"{own.root}/metrics") as answer:
@@ -803,8 +815,8 @@ print(f"TTFT p50: {server_p50_ms:.0f} ms by the server's histogram, {client_p50_
 
 # %% [markdown] id="retry-text"
 # ### A client with patience
-# Your `backoff_s` in use: a bucket of one token a half second, and a client that wants three answers. *How often is it
-# refused, and does it get them?*
+# Your `backoff_s` in use: the bucket holds one token and gains one each half second, and a client wants three answers.
+# *How often is it refused, and does it get them?*
 
 # %% id="retry"
 with helpers.AppProcess(
@@ -837,7 +849,7 @@ sections = (
     helpers.Section("What a server in between adds", words, helpers.table(rows)),
     helpers.Section("The drill", "Engines: mock servers that keep the truth.", drilled),
 )
-headline = f"My server adds {found[0][1]:.1f} ms to the time to first token, the gateway {found[1][1]:.1f} ms."
+headline = f"Added to the median TTFT: {found[0][1]:+.1f} ms by my server, {found[1][1]:+.1f} ms by the gateway."
 lead = f"Measured on {helpers.read_hardware().processor}, 8 streams, engine: mock server."
 html, markdown = helpers.write_report(helpers.Report("My production API", headline, lead, sections), run_dir)
 print(f"open {html.name} in {run_dir}")
@@ -852,11 +864,10 @@ helpers.milestone("12.5.load", evidence=evidence, run_dir=run_dir, backend="own 
 
 # %% [markdown] id="part-5"
 # ## Part 5, further: a change of your own
-# Choose one, change the server, and run the drill and the load test again. Say beforehand what each will show.
+# Choose one, change the server, and run the drill and the load test again. Write down beforehand what each will show.
 #
 # - Take `CancelWhenGone` out. Which situation notices? Which metric would have told you in production?
 # - Give every key a bound of its own on requests in flight. What does the burst look like with two keys?
-# - Send a comment line every second until the first token comes. Which exercise of part 1 must already be able to read
-#   it?
+# - Send a comment line every second until the first token comes. Which of your functions must be able to read it?
 # - Count output tokens for each key, from the `usage` event, without delaying a byte. What if the client did not ask
 #   for usage?

@@ -49,7 +49,7 @@ KEY = Exercise(
     id="ex3-key-holder",
     title="whose key is it",
     function="key_holder",
-    hint="Digest what was presented, and compare digests; the scheme is 'Bearer', in any letters.",
+    hint="Digest what was presented, and compare digests; the scheme is 'Bearer', in capital or small letters.",
     cases=(
         Case("a valid key", {"authorization": f"Bearer {KEYS['anna']}", "digests": DIGESTS}, "anna"),
         Case("another's", {"authorization": f"Bearer {KEYS['ben']}", "digests": DIGESTS}, "ben"),
@@ -124,11 +124,11 @@ RETRY_AFTER = Exercise(
     id="ex6-retry-after",
     title="when to come back",
     function="retry_after_s",
-    hint="Before you all who wait must get a place, and you too; places become free side by side.",
+    hint="All who wait need a place before you, and then you need one; places become free side by side.",
     cases=(
-        Case("four before", {"waiting": 4, "places": 2, "mean_held_s": 1.0}, 3, hint="Whole seconds; early is futile."),
-        Case("soon", {"waiting": 0, "places": 8, "mean_held_s": 0.2}, 1, hint="'Retry-After: 0' asks for a storm."),
-        Case("long", {"waiting": 1000, "places": 4, "mean_held_s": 2.0}, 60, hint="Who waits for minutes?"),
+        Case("four before", {"waiting": 4, "places": 2, "mean_held_s": 1.0}, 3, hint="Too early is refused again."),
+        Case("soon", {"waiting": 0, "places": 8, "mean_held_s": 0.2}, 1, hint="0 would call all back at once."),
+        Case("long", {"waiting": 1000, "places": 4, "mean_held_s": 2.0}, 60, hint="Is there a largest value?"),
         Case("in between", {"waiting": 5, "places": 2, "mean_held_s": 0.5}, 2),
         Case("one place", {"waiting": 9, "places": 1, "mean_held_s": 3.1}, 31),
     ),
@@ -401,9 +401,7 @@ TASK = Task(
     needs="2 cores, 2 GB of memory; no GPU",
     exercises=(EVENT, SPLIT, KEY, BUCKET, ADMIT, RETRY_AFTER, FAILURE, BACKOFF, QUANTILE, INCREASE),
     milestones=(
-        Milestone("12.5.server", "production server", judge_server, needs="a machine that can start servers"),
-        Milestone(
-            "12.5.load", "load-tested against going direct", judge_load, needs="a machine that can start servers"
-        ),
+        Milestone("12.5.server", "production server", judge_server, needs=NEEDS),
+        Milestone("12.5.load", "load-tested against going direct", judge_load, needs=NEEDS),
     ),
 )
