@@ -5,7 +5,11 @@
 # and Modelfiles, add a feature to the chat page, have it judged in a browser, and decide who may use it.
 #
 # **It takes** 2 hours, the first three parts about 75 minutes; 2 cores, 2 GB of memory, no GPU; Chromium or Chrome for
-# the milestone. The guided notebook `notebooks/06_ollama_web_ui.ipynb` shows the way; this lab is yours to walk.
+# milestone 1, an installed Ollama for milestone 2. The guided notebook `notebooks/06_ollama_web_ui.ipynb` shows each
+# part once.
+#
+# **You should know** what TTFT is (task 12.1), what a prefix cache is (task 12.2), and how a stream arrives (task
+# 12.5).
 #
 # | part | you do | minutes |
 # |---|---|---|
@@ -46,9 +50,9 @@ run_dir = helpers.run_folder(run_dir)
 # %% [markdown] id="part-1"
 # ## Part 1: the stream and its rates
 # ### Exercise 1: an answer out of lines
-# `/api/chat` answers with lines of JSON: `{"message": {"content": ..., "thinking": ...}, "done": false}`, at the end
-# one with `"done": true`, in trouble one with `"error"`. The socket hands them over in pieces that know nothing
-# of lines.
+# `/api/chat` answers with lines of JSON: `{"message": {"content": ..., "thinking": ...}, "done": false}`. The last line
+# has `"done": true`; if something fails, a line has `"error"`. What a read of the socket returns may begin and end in
+# the middle of a line.
 
 
 # %% id="ex1-read-chat"
@@ -75,7 +79,7 @@ def read_chat(pieces: list[str]) -> dict:
 helpers.check("ex1-read-chat", read_chat)
 
 # %% [markdown] id="start-text"
-# Now with an engine: the gateway in front of it speaks Ollama's API.
+# Now with an engine. The gateway in front of it speaks Ollama's API; no Ollama is needed.
 
 # %% id="start"
 engine_server = helpers.launch(engine, model, max_num_seqs=4)
@@ -138,12 +142,12 @@ def ollama_rates(final: dict, cached_tokens: int) -> dict:
 helpers.check("ex2-ollama-rates", ollama_rates)
 
 # %% [markdown] id="twice-text"
-# One long prompt, asked twice. **How many times faster will the second reading seem, if the cache is forgotten?**
+# One long prompt, asked twice. **How many times as fast will the second reading seem, if the cache is forgotten?**
 
 
 # %% id="guess-trap"
 def my_guess() -> float:
-    """How many times faster the second reading seems."""
+    """How many times as fast the second reading seems."""
     ### BEGIN SOLUTION return a number
     return 5.0
     ### END SOLUTION
@@ -164,8 +168,9 @@ if all(seeming):
 # %% [markdown] id="part-2"
 # ## Part 2: pulls, presets, Modelfiles
 # ### Exercise 3: how far a pull has come
-# A line of a pull has a `status`; those of a layer have its `digest`, its `total` bytes, and, once some have come,
-# `completed`. A layer is told of again and again. Trouble is a line with `error` alone. `success` is the last word.
+# A line of a pull has a `status`. Lines about a layer also have its `digest`, its `total` bytes, and, once some have
+# come, how many are `completed`; there are many lines about each layer. If something fails, a line has `error` and
+# nothing else. The status `success` comes last.
 
 
 # %% id="ex3-pull-progress"
@@ -196,7 +201,7 @@ helpers.check("ex3-pull-progress", pull_progress)
 # %% [markdown] id="ex4-text"
 # ### Exercise 4: a preset on the wire
 # A preset holds a system prompt and options; an option that is None was not chosen. Ollama's name for `max_tokens` is
-# `num_predict`; the others keep theirs. Without any option there is no field `options`.
+# `num_predict`; the others keep theirs. If no option was chosen, the body has no field `options`.
 
 
 # %% id="ex4-preset-request"
@@ -224,8 +229,9 @@ print(read_chat(ask("/api/chat", preset_request(engine_server.model, short, "Wha
 
 # %% [markdown] id="ex5-text"
 # ### Exercise 5: a Modelfile
-# `FROM`, then `SYSTEM` between triple quotes (none if there is no system prompt), then one `PARAMETER` a line in the
-# order given; each stop is a line of its own, in quotes.
+# First `FROM`, then `SYSTEM` with its text between triple quotes (left out if there is no system prompt), then one
+# `PARAMETER` a line, in the order given. A list of stops becomes one `PARAMETER stop` line for each, the stop in
+# quotes.
 
 
 # %% id="ex5-modelfile"
@@ -248,9 +254,9 @@ helpers.check("ex5-modelfile", modelfile)
 # %% [markdown] id="part-3"
 # ## Part 3: a feature of the page
 # ### Exercise 6: what your button says
-# The chat page (`helpers/ui`) takes features of yours: read `helpers/ui/extensions.py`. Yours is a button under each
-# answer that says how long a token took. `figures` is what the page has measured: `output_tokens_per_s` is missing
-# where there was only one token.
+# The chat page (`helpers/ui`) can be extended; read the beginning of `helpers/ui/extensions.py`. Your extension is a
+# button under each answer that says how long a token took. `figures` is what the page has measured:
+# `output_tokens_per_s` is missing where there was only one token.
 
 
 # %% id="ex6-speed"
@@ -302,10 +308,11 @@ mock.stop()
 
 # %% [markdown] id="part-4"
 # ## Part 4: who may ask
-# ### Exercise 7
-# Without keys only this machine may ask, and a browser on this machine does what any page tells it. `host` is the
-# request's Host header, `origin` its Origin (None from programs), `keys` whether a key is required, `valid` whether a
-# valid one came along. This machine's own names are 127.0.0.1, localhost and ::1.
+# ### Exercise 7: who may ask
+# Without keys only this machine may ask; but a browser on this machine sends requests for any page that is open in it.
+# `host` is the request's Host header, `origin` its Origin (None from programs), `keys` whether a key is required,
+# `valid` whether a valid one came along. A page is one of this server if host and port of its origin are those of
+# `host`. This machine's own names are 127.0.0.1, localhost and ::1.
 
 
 # %% id="ex7-may-ask"
@@ -355,9 +362,9 @@ helpers.table([{"request": request, "status": status} for request, status in sec
 
 # %% [markdown] id="milestone-ui-text"
 # ### Milestone: the page
-# It counts if, in a browser, the page showed the engine's words as they came, kept them over a reload, stopped the
-# engine with its answer, ran no script that was typed, asked no other host, fitted a phone, had a feature of yours that
-# tells the truth (the engine's time per token, within a quarter), and if it let in only who has a key.
+# It counts if, in a browser, the page showed the engine's words as they came, kept them over a reload, made the engine
+# stop when an answer was stopped, ran no script out of a message, asked no other host, and fitted a phone; if its new
+# button tells the engine's time per token, within a quarter; and if only requests with a key were answered.
 
 # %% id="milestone-12-6-ui"
 evidence = seen and {"tour": seen, "truth": truth, "tokens": tokens, "secured": secured}
@@ -365,8 +372,9 @@ helpers.milestone("12.6.ui", evidence=evidence, run_dir=run_dir, backend="a chat
 
 # %% [markdown] id="part-5"
 # ## Part 5: a real Ollama
-# Where one is installed, your Modelfile becomes a model. `ollama create NAME -f Modelfile` on the command line and the
-# models page of the chat do the same as this request.
+# If an Ollama is installed, your system prompt and a parameter become a model. `ollama create NAME -f Modelfile` on the
+# command line, with the Modelfile that the next cell prints, and the models page of the chat do the same as the request
+# below.
 
 # %% id="start-ollama"
 gateway.stop()
@@ -412,7 +420,7 @@ helpers.milestone("12.6.ollama", evidence=evidence, run_dir=run_dir, backend=f"O
 
 # %% [markdown] id="further"
 # ## Further
-# - Add a slash command that puts the last measured speed into the composer, or a panel with a stop-watch.
-# - Put the page in front of vLLM (`./course serve --upstream vllm=URL`) and compare it side by side with the embedded
-#   engine.
+# - Add a command `/NAME` that writes something useful into the composer, or a panel with a stop-watch.
+# - Put the page in front of vLLM (`./course serve --upstream vllm=URL`), on a Spark for example, and compare it side by
+#   side with the embedded engine.
 # - Write a page of your own in fifty lines of HTML against `/v1/chat/completions`, and have `helpers.tour` judge it.

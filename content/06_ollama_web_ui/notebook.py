@@ -5,18 +5,22 @@
 # chat page in front of any engine, add a feature of your own to it, check in a browser that it does what it should,
 # and let others use it without letting everyone in.
 #
-# **It takes** 2 hours: sections 1 to 5 are the core (75 minutes), 6 to 8 go on from there (45 minutes). It needs 2
-# cores and 2 GB of memory; no GPU. Section 5 looks at pages in Chromium or Chrome; section 7 needs an installed
-# Ollama, and says so where there is none.
+# **It takes** 2 hours: sections 1 to 5 are the core (80 minutes), 6 ends with milestone 1 (15 minutes), 7 and 8 are
+# marked *further* (25 minutes). It needs 2 cores and 2 GB of memory; no GPU. Section 5 looks at pages in Chromium or
+# Chrome; section 7 needs an installed Ollama. Where one of them is missing, the notebook says so and goes on.
+#
+# **You should know** what TTFT is (task 12.1), what a prefix cache is (task 12.2), and how a stream arrives (task
+# 12.5). Check yourself: what must a program do with the pieces that a socket returns, before it reads anything from
+# them? (Put them together, and take apart only what is complete.)
 #
 # | section | what | minutes |
 # |---|---|---|
 # | 1, 2 | /api/chat by hand; where the time went, and the trap | 25 |
 # | 3 | Modelfiles, presets, pulls | 15 |
 # | 4 | the chat page, and a feature of your own | 20 |
-# | 5 | judged in a browser; milestone 1 | 20 |
-# | 6 | the same page in front of another engine; keys | 15 |
-# | 7, 8 | a real Ollama; milestone 2; Open WebUI | 25 |
+# | 5 | judged in a browser | 20 |
+# | 6 | the same page in front of another engine; keys; milestone 1 | 15 |
+# | 7, 8 | further: a real Ollama; milestone 2; Open WebUI | 25 |
 
 # %% id="setup"
 import json
@@ -44,9 +48,9 @@ run_dir = helpers.run_folder(run_dir)
 # %% [markdown] id="who-answers"
 # ## Who answers in this notebook
 # Ollama is a program with an API, a store of models, and llama.cpp inside. The course's gateway speaks **the same
-# API** in front of any engine, and so everything in sections 1 to 6 is done here, on this machine, with the embedded
-# engine behind the gateway; each figure says so. What only a real Ollama does (pulling, creating, deleting models)
-# stands in section 7.
+# API** in front of any engine. So sections 1 to 6 need no Ollama: they ask the gateway, with an engine of the course
+# behind it, and each figure names that engine. What only a real Ollama does (creating and deleting models) is in
+# section 7.
 
 # %% id="start"
 engine_server = helpers.launch(engine, model, max_num_seqs=4)
@@ -62,7 +66,8 @@ print(f"Ollama's API on {gateway.root}, answered by {engine_server.backend}")
 
 # %% [markdown] id="s1"
 # ## 1. /api/chat by hand
-# No library: a socket, a request, and the bytes that come back.
+# Without any library: a socket, a request, and the bytes that come back. *Before you run the cell: what will mark the
+# end of the answer?*
 
 # %% id="wire"
 question = {"role": "user", "content": "What is a KV cache?"}
@@ -84,9 +89,9 @@ print(f"... in {len(reads)} reads of the socket")
 # - There is no `[DONE]`: the last object says `"done": true`, and carries how long everything took, in
 #   **nanoseconds**.
 # - What a thinking model thinks comes in a field of its own, `message.thinking`. Whoever times the first token must
-#   count it: the model is at work long before its first word of `content`.
+#   count it: the model writes thoughts long before its first word of `content`.
 #
-# An error in the middle of a stream is a line too, `{"error": ...}`: the status was 200 long before.
+# An error in the middle of a stream is a line too, `{"error": ...}`: the status 200 was sent before it.
 
 
 # %% id="ask-ollama"
@@ -105,10 +110,10 @@ print(json.dumps(lines[-1], indent=1))
 
 # %% [markdown] id="s2"
 # ## 2. Where the time went, and the trap
-# `eval_count / eval_duration` is the rate at which the answer was written. And `prompt_eval_count /
+# `eval_count / eval_duration` is the rate at which the answer was written. Is `prompt_eval_count /
 # prompt_eval_duration` the rate at which the prompt was read? Ask one long prompt twice.
 #
-# **Guess: how many times faster does the second reading seem?**
+# **Guess: how many times as fast does the second reading seem?**
 
 # %% id="guess-trap"
 guess = None
@@ -148,10 +153,13 @@ if first and again:
     print(f"the second reading seems {again / first:.1f} times as fast (guessed: {guess})")
 
 # %% [markdown] id="trap-text"
-# Nothing became faster. The engine kept the first prompt's KV cache and computed only what was missing; the *count*
-# still holds all tokens of the prompt, the *duration* only the work on the new ones. Ollama's own numbers are built the
-# same way. So a prefill rate is honest only for a prompt with a **unique beginning**, and the loads of this course
-# make such prompts by default. OpenAI's API says how many tokens were cached: `usage.prompt_tokens_details`.
+# An engine with a prefix cache does not read the second prompt faster: it reads less of it. It kept the KV cache of the
+# first and computes only what is missing. The *count* still holds all tokens of the prompt, the *duration* only the
+# work on the new ones; Ollama's own numbers are built the same way. (Run the cell again, and the first of the two is in
+# the cache as well.)
+#
+# So this quotient is the prefill rate only for a prompt with a **unique beginning**, and the loads of this course make
+# such prompts by default. OpenAI's API has a field for how many tokens were cached: `usage.prompt_tokens_details`.
 
 # %% id="honest"
 unique = helpers.unique_prompts(256, 8, seed=seed)
@@ -173,8 +181,8 @@ print(f"by the time to the first token, {engine_server.backend}")
 # | a bound on the answer | `"options": {"num_predict": 64}` | `PARAMETER num_predict 64` |
 # | a larger context | `"options": {"num_ctx": 16384}`: **loads the model anew** | `PARAMETER num_ctx 16384` |
 #
-# The last row costs the most when it is overlooked: two clients with different `num_ctx` make Ollama load the model
-# again for each of their requests.
+# The last row is the dearest to overlook: two clients with different `num_ctx`, asking in turn, make Ollama load the
+# model again for each request.
 
 # %% id="preset"
 preset = {"system": "You answer in one short sentence.", "options": {"temperature": 0, "num_predict": 48}}
@@ -183,8 +191,8 @@ lines = ask("/api/chat", {"model": engine_server.model, "messages": messages, "o
 print("".join(line["message"]["content"] for line in lines))
 
 # %% [markdown] id="pull-text"
-# A **pull** is a stream as well: a line for each bit of progress of each layer (weights, template, licence), found by
-# its digest. Here is one as Ollama's documentation describes it, shortened; sizes are an example.
+# A **pull** is a stream as well: lines about the progress of each layer (weights, template, licence), which is named by
+# its digest. Here is one in the form that Ollama's documentation gives, shortened, with sizes made up.
 
 # %% id="pull"
 example = [
@@ -204,10 +212,10 @@ for line in example:
     print(f"{bar:30} {line['status']}")
 
 # %% [markdown] id="pull-read"
-# Two things go wrong in most progress bars: the bar of one layer is shown as that of the whole, and it is done when the
-# last byte is there. Only `success` says that the model is.
+# Two mistakes are easily made in a progress bar: the share of one layer is shown as that of the whole, and the end is
+# told when the last byte has come. Only `success` says that the model can be used.
 #
-# Nothing can be pulled here: the engine behind this gateway got its model when it was started. It says so:
+# Nothing can be pulled here: the engine behind this gateway got its model when it was started. The gateway says so:
 
 # %% id="pull-refused"
 try:
@@ -218,9 +226,9 @@ except urllib.error.HTTPError as refused:
 # %% [markdown] id="s4"
 # ## 4. The chat page, and a feature of your own
 # `./course serve` puts a chat page in front of all that: streaming Markdown, conversations in the gateway's database,
-# presets, two models side by side with their figures, and the models of an Ollama. It is Python, in `helpers/ui`, and
-# has one place where features of yours go in: `helpers/ui/extensions.py` says how. An extension is a file with a
-# function `register`:
+# presets, two models side by side with their figures, and the models of an Ollama. It is written in Python, in
+# `helpers/ui`; features of your own are *extensions* (`helpers/ui/extensions.py` says what they can do). An extension
+# is a file with a function `register`:
 
 
 # %% id="register"
@@ -252,10 +260,10 @@ print(f"open {page.root}")
 
 # %% [markdown] id="s5"
 # ## 5. Judged in a browser
-# Does the page stream, or does it only show the whole answer at its end? Does stop reach the engine? Is what a model
-# writes harmless? Looking at the code answers none of this, and neither does a checklist. `helpers.tour` opens the page
-# in a browser without a window and does what a user would; behind the page stands the **mock server**, whose words and
-# times are known, so that what is seen can be compared with what the engine did.
+# Does the page stream, or does it show the whole answer only at its end? Does its stop button reach the engine? Can
+# text in an answer run as a script? A browser shows it. `helpers.tour` opens the page in one without a window and does
+# what a user would; behind the page is the **mock server**, whose words and times are known, so that what the page
+# shows can be compared with what the engine did. *Which of these questions would you bet on?*
 
 # %% id="tour"
 page.stop()
@@ -280,15 +288,15 @@ if seen:
     print(f"scripts that ran: {len(seen['trapped'])}; other hosts asked: {seen['hosts'] or 'none'}")
 
 # %% [markdown] id="your-own-text"
-# You have a page of your own? Start it against the gateway's API, and give `helpers.tour` its URL and where its parts
-# are: `helpers.tour(url, "Speed", helpers.Selectors(field="#prompt", answers=".answer", stop="#stop"))`. It is judged
-# by the same rules.
+# If you have a page of your own, start it against the gateway's API, and give `helpers.tour` its URL and where its
+# parts are: `helpers.tour(url, "Speed", helpers.Selectors(field="#prompt", answers=".answer", stop="#stop"))`. It is
+# judged by the same rules.
 
 # %% [markdown] id="s6"
 # ## 6. The same page in front of another engine, and keys
-# The page asks the gateway, the gateway asks whatever is behind it. With vLLM on a Spark:
-# `./course serve --upstream vllm=http://127.0.0.1:8000/v1`; with both, the model picker shows both, and *Compare*
-# puts them side by side. Nothing of the page changes. Here the models of two upstreams, one of them the mock:
+# The page asks the gateway, and the gateway asks whatever is behind it; the page stays the same. With vLLM on a Spark
+# that is `./course serve --upstream vllm=http://127.0.0.1:8000/v1`. With two engines the model picker shows the models
+# of both, and *Compare* puts two side by side. Here are the models of two upstreams, one of them the mock:
 
 # %% id="two-engines"
 with helpers.MockServer(model="another") as second:
@@ -299,13 +307,13 @@ for entry in listed["data"]:
     print(f"{entry['id']} of {entry['owned_by']}")
 
 # %% [markdown] id="keys-text"
-# So far everything was open, to this machine only. Loopback is no wall: **your browser is on loopback too**, and does
-# what any web page tells it. So without keys the gateway answers only requests whose `Host` is this machine's own name
-# and whose `Origin`, if there is one, is its own page. Ollama does the same with `OLLAMA_ORIGINS`; set
-# `OLLAMA_HOST=0.0.0.0`, and it is open to the whole network, as it knows no keys.
+# So far everything was open, but to this machine only. Loopback is no wall: **your browser is on loopback too**, and
+# sends requests there for any web page that you open. So without keys the gateway answers only if the `Host` of a
+# request, and its `Origin` if there is one, are names of this machine itself. Ollama has such a check too
+# (`OLLAMA_ORIGINS` lists further pages), but no keys: with `OLLAMA_HOST=0.0.0.0` the whole network may use it.
 #
-# The gateway refuses to listen on the network without a key. On the page the key lives in a cookie that no script can
-# read, and conversations belong to the key.
+# The gateway refuses to listen on the network without a key. The page keeps the key in a cookie that no script can
+# read, and conversations belong to the key. *Guess the four statuses before you run the next cells.*
 
 
 # %% id="status-of"
@@ -337,17 +345,17 @@ helpers.table([{"request": request, "status": status} for request, status in sec
 
 # %% [markdown] id="milestone-ui-text"
 # ### Milestone: the page
-# It counts if, in a browser, the page showed the engine's words as they came, kept them over a reload, stopped the
-# engine with its answer, ran no script that was typed, asked no other host, fitted a phone, had a feature of yours that
-# tells the truth (the engine's time per token, within a quarter), and if it let in only who has a key.
+# It counts if, in a browser, the page showed the engine's words as they came, kept them over a reload, made the engine
+# stop when an answer was stopped, ran no script out of a message, asked no other host, and fitted a phone; if its new
+# button tells the engine's time per token, within a quarter; and if only requests with a key were answered.
 
 # %% id="milestone-12-6-ui"
 evidence = seen and {"tour": seen, "truth": truth, "tokens": tokens, "secured": secured}
 helpers.milestone("12.6.ui", evidence=evidence, run_dir=run_dir, backend="the course's chat page, engine: mock server")
 
 # %% [markdown] id="s7"
-# ## 7. A real Ollama
-# What it does by default, and why that surprises (read in its source and documentation, not measured here):
+# ## 7. Further: a real Ollama
+# What it does by default, and what follows (read in the source and documentation of version 0.33, not measured here):
 #
 # | default | what follows |
 # |---|---|
@@ -356,8 +364,9 @@ helpers.milestone("12.6.ui", evidence=evidence, run_dir=run_dir, backend="the co
 # | `OLLAMA_KEEP_ALIVE` 5 minutes | the first question after a pause waits for the model to load |
 # | `OLLAMA_HOST` 127.0.0.1:11434 | nobody else can ask; with 0.0.0.0 everybody can |
 #
-# If it is installed, the next cells start it with the course model, make a model of your own from a Modelfile, and ask
-# it.
+# `helpers.launch` sets the first two itself. If an Ollama is installed, the next cells start it with the course model,
+# make a model of your own (what the fields say could stand in a Modelfile), and ask it three questions, the first two
+# of them alike: look for the trap of section 2 in the table.
 
 # %% id="start-ollama"
 gateway.stop()
@@ -416,17 +425,33 @@ helpers.milestone("12.6.ollama", evidence=evidence, run_dir=run_dir, backend=f"O
 
 # %% [markdown] id="s8"
 # ## 8. Further: someone else's page
-# Open WebUI is the page that most people put before Ollama. It needs an environment of its own (7 GB on disk, as it
-# brings PyTorch), and talks to Ollama and to OpenAI's API alike, so the gateway serves it too:
+# Open WebUI is a widely used page for Ollama. It needs an environment of its own (7 GB on disk, as it brings PyTorch),
+# and speaks both Ollama's API and OpenAI's, so the gateway serves it too:
 #
 # - `./course openwebui` prints how it is started, `install` makes its environment;
 # - `./course openwebui start` starts it against the gateway, makes an admin account and a preset with a system prompt
 #   through its REST API, asks it one question, and leaves it running;
 # - `./course openwebui remove` takes all of it away.
 #
-# Left as it is, it sends more with a plain "hello" than your question: it asks the model for a title, for tags and for
-# follow-up questions, and sends the schemas of its tools along, 25 kB of them. On a small context that alone is too
-# much, and on any engine it is load that nobody sees on the page. The plan switches these off; find out how.
+# With its defaults it sends more than your "hello": three further requests, for a title, for tags and for follow-up
+# questions, and the schemas of its tools, 25 kB of them (measured with version 0.12.4). On a small context that alone
+# is too much, and on any engine it is load that nobody sees on the page. `./course openwebui` switches this off; find
+# out how.
+
+# %% [markdown] id="spark"
+# ## On a Spark
+# - Ollama runs on the host, as NVIDIA's playbook installs it. Set `OLLAMA_CONTEXT_LENGTH` and `OLLAMA_NUM_PARALLEL`
+#   before you measure: its KV cache grows with the product of the two.
+# - The page of a Spark without a screen comes to your laptop through a tunnel: `ssh -L 8080:127.0.0.1:8080 SPARK`, then
+#   open `http://127.0.0.1:8080`. The gateway stays on loopback, so it needs no key.
+# - Each model that Ollama loads (`ollama ps` lists them) takes its share of the memory that all engines have in common.
+#   Stop it, or set `"keep_alive": 0` in a request, before you start another engine.
+
+# %% [markdown] id="think"
+# ## To think about
+# - The page that you judged keeps answers going when its tab is closed. Is that what you want when the tab was closed
+#   because the answer was wrong? What would the engine's operator say?
 #
-# **To think about:** the page that you judged keeps answers going when its tab is closed. Is that what you want when
-# the tab was closed because the answer was wrong? What would the engine's operator say?
+# **Sources**: [Ollama's documentation](https://docs.ollama.com/) (API, Modelfile, FAQ);
+# [Open WebUI](https://docs.openwebui.com/); [server-sent
+# events](https://html.spec.whatwg.org/multipage/server-sent-events.html), for the comparison with task 12.5.

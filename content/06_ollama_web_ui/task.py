@@ -259,7 +259,7 @@ SPEED = Exercise(
     id="ex6-speed",
     title="what your button says",
     function="speed",
-    hint="The time per token is what lies between two of them; it is one over their rate. No rate, no sentence.",
+    hint="The time per token is one over the rate. Where there is no rate, there is nothing to say.",
     cases=(
         Case("known", {"figures": {"output_tokens_per_s": 50.0, "output_tokens": 90}}, "20.0 ms per token"),
         Case("fast", {"figures": {"output_tokens_per_s": 400.0, "output_tokens": 90}}, "2.5 ms per token"),
@@ -292,7 +292,7 @@ MAY = Exercise(
             "a page of another site",
             {"host": "localhost:8080", "origin": "http://news.example", "keys": False, "valid": False},
             False,
-            hint="Your browser is on this machine too, and does what any page tells it.",
+            hint="Your browser is on this machine too, and sends requests for any page.",
         ),
         Case(
             "another name for this machine",
@@ -306,7 +306,7 @@ MAY = Exercise(
             "a key, and a page of another site",
             {"host": "spark:8080", "origin": "http://news.example", "keys": True, "valid": True},
             False,
-            hint="A cookie goes along with whatever page asks.",
+            hint="A browser may send its cookie along, whichever page asks.",
         ),
         Case(
             "a key, and the page of this server",
@@ -343,9 +343,9 @@ def judge_ui(evidence: Evidence) -> Verdict:
     if not cancelled or tour["stopped"]["later"] != tour["stopped"]["at_stop"]:
         return not_reached("stop did not end the answer, or the engine went on working for nobody")
     if tour["trapped"]:
-        return not_reached(f"a script ran that somebody had typed: {tour['trapped'][0]!r}")
+        return not_reached(f"a script ran that a message contained: {tour['trapped'][0]!r}")
     if tour["hosts"]:
-        return not_reached(f"the page asks {tour['hosts'][0]}: it needs the Internet, and tells it who reads")
+        return not_reached(f"the page loads from {tour['hosts'][0]}: it needs the Internet, and others see who reads")
     if tour["phone_width"] > PHONE_WIDTH:
         return not_reached(f"on a phone of {PHONE_WIDTH} pixels the page is {tour['phone_width']} wide")
     problem = feature_problem(tour["feature"], truth) or secured_problem(evidence.data["secured"])
@@ -378,7 +378,7 @@ def secured_problem(statuses: Json) -> str:
     """Requests with and without a key got what they should."""
     for request, status in ASKED_STATUSES.items():
         if statuses.get(request) != status:
-            return f"secured: {request}: status {statuses.get(request)}, {status} was asked"
+            return f"secured: {request}: status {statuses.get(request)}, expected {status}"
     return ""
 
 
@@ -395,7 +395,7 @@ def judge_ollama(evidence: Evidence) -> Verdict:
     if data["system"] not in str(data["show"].get("system", "")) + str(data["show"].get("modelfile", "")):
         return not_reached("the model that was created does not have the system prompt of its Modelfile")
     if len(data["answers"]) < FEWEST_ANSWERS:
-        return not_reached(f"{len(data['answers'])} answers; asked are {FEWEST_ANSWERS}, one of them repeated")
+        return not_reached(f"{len(data['answers'])} answers; at least {FEWEST_ANSWERS} are needed")
     decode = []
     for answer in data["answers"]:
         final = answer["lines"][-1]
