@@ -412,7 +412,7 @@ PLAUSIBLE = Exercise(
                 "machine": {"bytes_per_s": 273e9, "flops_per_s": 100e12, "count": 1},
             },
             {"prefill": 1.4, "decode": 2.0, "impossible": ["decode", "prefill"]},
-            hint="Name every impossible rate, in alphabetical order, and none that is possible.",
+            hint="Name every impossible rate, in alphabetical order.",
         ),
     ),
     relative_tolerance=1e-5,

@@ -1,12 +1,14 @@
 # %% [markdown] id="intro"
 # # Lab 12.2: vLLM and continuous batching
 #
-# **You will** write the heart of an engine: the functions that hand out memory and decide who computes next. nano, the
-# course's small engine, will run on your functions, against static batching on the same load. Then you put a load on
-# a real engine and say how many users may come.
+# **You will** write the heart of an engine: the functions that hand out memory and decide which requests compute next.
+# nano, the course's small engine, will run on your functions, against static batching on the same load. Then you put a
+# load on a real engine and say how many users may come.
 #
 # **It takes** 2 hours, the first two parts about 75 minutes; 2 cores, 2 GB of memory, no GPU. The guided notebook
-# `notebooks/02_vllm_continuous_batching.ipynb` shows the way; this lab is yours to walk.
+# `notebooks/02_vllm_continuous_batching.ipynb` shows everything that you build here at work; read it first.
+#
+# **You should know** what a KV cache is for, and what TTFT and TPOT are (task 12.1).
 #
 # | part | you do | minutes |
 # |---|---|---|
@@ -18,9 +20,9 @@
 # %% [markdown] id="how"
 # ## How this lab works
 # Each exercise is one function. Replace its `raise helpers.ExerciseTodo(...)` line, run the cell, then run the check
-# under it: it says what holds, and what your mistake may be. Stuck? `./course check 2` shows all exercises at once; the
-# full answers are in `solutions/`. The engine that will run on your functions is in `helpers/nano`: it is short, and
-# written to be read.
+# under it: it says what holds, and what your mistake may be. `./course check 2` checks all exercises at once; the full
+# answers are in `solutions/`. The engine that will run on your functions is in `helpers/nano`: it is short, and written
+# to be read.
 
 # %% id="threads"
 import os
@@ -54,9 +56,9 @@ run_dir = helpers.run_folder(run_dir)
 
 # %% [markdown] id="part-1"
 # ## Part 1: memory in blocks
-# Every token that a model has read leaves a key and a value in each layer, and every later token looks at them. This
-# KV cache grows by a token a step and a request, nobody knows how far. So engines cut the memory into blocks of a few
-# tokens, and give a request a block when its last one is full.
+# Every token that a model has read leaves keys and values in each layer, and every later token looks at them. So the KV
+# cache of a request grows by one token a step, and nobody knows how far. Therefore engines cut the memory into blocks
+# of a few tokens, and give a request a block when its last one is full.
 
 # %% [markdown] id="ex1-text"
 # ### Exercise 1: what a token costs
@@ -95,8 +97,8 @@ helpers.check("ex2-can-append", can_append)
 
 # %% [markdown] id="ex3-text"
 # ### Exercise 3: hand them out
-# Return the state afterwards; take blocks from the front of the free list, where the one stands that has been free
-# longest. If there is no room, return `None`.
+# Return the state afterwards. Take blocks from the front of the free list: the first has been free longest. If there is
+# not room for all of the tokens, return `None`.
 
 
 # %% id="ex3-append"
@@ -121,8 +123,8 @@ helpers.check("ex3-append", append)
 
 # %% [markdown] id="ex4-text"
 # ### Exercise 4: where does a token lie?
-# The cache is one long array of slots; block b begins at slot `b * block_size`. The list of a request's blocks is its
-# *block table*: the page table of an operating system, again.
+# The cache is one long array of slots, one for each token; block b begins at slot `b * block_size`. The list of a
+# request's blocks is its *block table*. It does what a page table does in an operating system.
 
 
 # %% id="ex4-slots"
@@ -147,9 +149,9 @@ print("the slots that nano writes to are yours:", list(Batch.of([piece], 16).slo
 
 # %% [markdown] id="part-2"
 # ## Part 2: a scheduler
-# Each step computes some tokens of some requests: one token of each that is being answered, and many of a prompt that
-# is read. There is no other difference between the two: a request has tokens that are not yet computed, its *todo*.
-# The *budget* bounds the tokens of a step, the *seats* (`max_num_seqs`) the requests that run at once.
+# Each step computes some tokens of some requests: one token of each answer in progress, and many of a prompt that is
+# read. There is no other difference between the two: a request has tokens that are not yet computed, its *todo*. The
+# *budget* bounds the tokens of a step, the *seats* (`max_num_seqs`) the requests that run at once.
 
 # %% [markdown] id="ex5-text"
 # ### Exercise 5: one step
@@ -185,8 +187,9 @@ helpers.check("ex5-schedule", schedule)
 
 # %% [markdown] id="ex6-text"
 # ### Exercise 6: when the blocks run out
-# Answers grow, and one day a step needs a block and none is free. Then somebody gives all blocks back and is computed
-# again later: the last that arrived. Blocks may be *shared* (part 3): one comes free when its last holder lets go.
+# Answers grow, and at some point a step needs a block and none is free. Then the request that arrived last gives all
+# its blocks back, and is computed again later. Blocks may be *shared* (part 3): one becomes free when the last of its
+# holders gives it back.
 
 
 # %% id="ex6-preempt"
@@ -213,8 +216,9 @@ helpers.check("ex6-preempt", preempt)
 
 # %% [markdown] id="ex7-text"
 # ### Exercise 7: what will it gain?
-# *Static* batching fills its seats, and takes the next requests when the last of the batch has its answer. Count the
-# steps, one token of each seated request a step, in the order given. The module `heapq` may help.
+# *Static* batching fills its seats, and takes the next requests when the last of the batch has its answer. *Continuous*
+# batching gives a seat to the next request as soon as it is free. Requests sit down in the order given, and a step
+# gives one token to each that is seated. Count the steps. The module `heapq` may help.
 
 
 # %% id="ex7-steps"
@@ -259,8 +263,9 @@ helpers.check("ex8-kv-waste", kv_waste)
 
 # %% [markdown] id="engine-text"
 # ### nano on your functions
-# The block manager and the scheduler below have no opinion of their own: where something is decided, they ask you.
-# (Compare them with `helpers/nano/block_manager.py` and `scheduler.py`, which decide the same faster.)
+# Where the block manager and the scheduler below have something to decide, they call your functions. nano's own decide
+# almost the same, and faster; compare `helpers/nano/block_manager.py` and `scheduler.py`. (One difference: nano keeps a
+# token of the budget for each request that runs. What would happen without, if the budget were small?)
 
 
 # %% id="my-blocks"
@@ -300,7 +305,7 @@ def as_asked(request: Request) -> dict[str, Any]:
 
 
 # %% [markdown] id="my-pool-text"
-# What is left of a block manager is book-keeping: counting, giving back, and two doors that stay shut until part 3.
+# What is left of a block manager is book-keeping: counting, giving back, and two methods that do nothing until part 3.
 
 
 # %% id="my-pool"
@@ -386,9 +391,9 @@ def admit(scheduler: Scheduler, request: Request, tokens: dict[str, int]) -> Wor
 
 # %% [markdown] id="race-text"
 # ### The race
-# 32 requests, answers of 8 to 64 tokens, 8 seats. Both engines compute with the same model and share every slow
-# moment: the one whose own clock is behind steps next. **Guess: how many times the tokens a second of static batching
-# will your engine give?** Your `count_steps` knows something about it.
+# 32 requests, answers of 8 to 64 tokens, 8 seats. Both engines compute with the same model. They take turns, so that
+# both meet every slow moment of the machine: the one whose own clock is behind steps next. **Guess: how many times the
+# tokens a second of static batching will your engine give?** Your `count_steps` can help.
 
 
 # %% id="guess-race"
@@ -451,7 +456,7 @@ print(f"over the whole race: {laps['continuous'].kv_waste:.1%} empty in your blo
 
 # %% [markdown] id="tight-text"
 # ### Too few blocks
-# With a third of the memory, somebody must give way now and then. The tokens must not care.
+# With a quarter of the blocks, a request must give way now and then. That must not change a single token.
 
 # %% id="tight"
 tight = my_engine(MyManager(BLOCKS // 4))
@@ -461,8 +466,8 @@ print("the same tokens:", {name: answer.ids for name, answer in lap.answers.item
 
 # %% [markdown] id="milestone-1-text"
 # ### Milestone 1
-# The judge computes everything again from the records of all races: the tokens, who sat where in each step, the
-# clocks, the waste, the gain with its interval.
+# The judge checks the records of all races: the tokens, who sat where in each step, the clocks. It computes the waste
+# and the gain with its interval again. The gain counts if its whole interval lies above 1.
 
 # %% id="evidence-1"
 evidence = {
@@ -509,8 +514,8 @@ helpers.check("ex9-block-keys", block_keys)
 
 # %% [markdown] id="ex10-text"
 # ### Exercise 10: how much is there already?
-# `known` are the names of all blocks that are still in the cache. Only whole blocks are shared, and the last token of a
-# prompt must be computed in any case.
+# `known` holds the names of all blocks that are still in the cache. Only whole blocks are shared, and the last token of
+# a prompt must be computed in any case: the first new token needs its logits.
 
 
 # %% id="ex10-reusable"
@@ -532,7 +537,7 @@ helpers.check("ex10-reusable", reusable_tokens)
 
 # %% id="my-prefixes"
 class MyPrefixes(MyManager):
-    """A block manager that opens the two doors: blocks are shared, and found again after their owner has ended."""
+    """Prefixes are looked for: blocks are shared, and found again after their owner has ended."""
 
     def __init__(self, blocks: int, block_size: int = 16) -> None:
         super().__init__(blocks, block_size)
@@ -583,25 +588,28 @@ class MySharing(MyNames):
 
 
 # %% [markdown] id="prefix-race-text"
-# 16 requests that share a system prompt of 160 tokens, with and without sharing. **Guess: which share of all prompt
-# tokens will not be computed?**
+# 16 requests with the same system prompt of 160 tokens and 8 to 16 tokens of their own, with and without sharing.
+# **Guess: how many per cent of all prompt tokens need not be computed?**
+
+# %% id="guess-prefix"
+guess = None
 
 # %% id="prefix-race"
-guess = None
 system = [1000 + number for number in range(160)]
 alike = helpers.mixed_load(16, prompt_tokens=(8, 16), output_tokens=(4, 16), shared=system, seed=seed)
 engines = {"computed again": my_engine(MyManager(128)), "shared": my_engine(MySharing(128))}
 laps = helpers.race(engines, alike)
 counters = engines["shared"].counters
-print(f"{counters.cached_tokens / counters.prompt_tokens:.0%} of the prompt tokens were not computed, guessed {guess}")
+print(f"{counters.cached_tokens / counters.prompt_tokens:.0%} of the prompt tokens were not computed; guess: {guess}")
 print({name: f"TTFT p50 {lap.ttft_s.p50 * 1000:.0f} ms" for name, lap in laps.items()})
 same = [{name: answer.ids for name, answer in lap.answers.items()} for lap in laps.values()]
 print("the same tokens:", same[0] == same[1])
 
 # %% [markdown] id="ex11-text"
 # ### Exercise 11: eight bits
-# Keys and values need not be kept in 32 bits. Each row (one token, one head) has a scale: its largest magnitude
-# becomes 127. Return what comes back: code times scale.
+# Keys and values need not be kept in 32 bits. Each row (one token, one head) gets a scale, by which its largest
+# magnitude becomes 127; the other values become whole numbers too, the *codes*. Return what comes back: code times
+# scale.
 
 
 # %% id="ex11-int8"
@@ -639,7 +647,7 @@ print(f"{small.bytes_per_token:,} in int8 with its scales (the codes alone {kv_b
 # ### Exercise 12: why a batch gains, and when no longer
 # A step's time is *fixed cost + bytes / bandwidth + operations / rate*. The weights are read once for all sequences;
 # each brings its own keys and values, and its own operations. How many times the tokens a second of one sequence does a
-# batch give, and which term of its step is the largest: `"fixed"`, `"bytes"` or `"flops"`?
+# batch give? And which term of the batch's step is the largest: `"fixed"`, `"bytes"` or `"flops"`?
 
 
 # %% id="ex12-batch-gain"
@@ -669,8 +677,8 @@ def batch_gain(step: dict[str, float], batch: int) -> dict[str, Any]:
 helpers.check("ex12-batch-gain", batch_gain)
 
 # %% [markdown] id="spark-gain-text"
-# An 8-billion-parameter model in bf16 on a Spark, 500 tokens of context each: computed from published limits, not
-# measured.
+# An 8-billion-parameter model in bf16 on a Spark, 500 tokens of context each: computed from published limits (of the
+# operations the lower of two assumed rates), not measured. **At which batch does the gain leave the straight line?**
 
 # %% id="spark-gain"
 spark = helpers.device("gb10")
@@ -684,9 +692,9 @@ for batch in (1, 8, 32, 128):
 
 # %% [markdown] id="ex13-text"
 # ### Exercise 13: how many users may come?
-# You promised a first token within `ttft_limit_s` and a pace of `tpot_limit_s`, to at least `share` of the requests.
-# Among the loads that keep that (and whose measurement is valid), which serves the most requests a second that kept
-# both bounds? The first, if several do.
+# You promised a first token within `ttft_limit_s` and at most `tpot_limit_s` for each token after it, to at least
+# `share` of the requests. Among the loads that keep that promise, and whose measurement is valid, which one has the
+# greatest goodput: requests a second that kept both bounds? The first, if several have it.
 
 
 # %% id="ex13-best-load"
@@ -715,18 +723,18 @@ def best_load(
 helpers.check("ex13-best-load", best_load)
 
 # %% [markdown] id="served-text"
-# Now a real engine: vLLM where it is installed, this machine's default engine otherwise. **Guess: how many streams is
-# the best load, if the promise is three times what a lone user gets?**
+# Now a real engine: vLLM where it is installed, this machine's default engine otherwise. The promise is three times
+# what a lone user gets, to nine of ten requests. **Guess: how many streams are the best load?**
+
+# %% id="guess-load"
+guess = None
 
 # %% id="serve"
-guess = None
 spark_or_more = helpers.choose_profile(helpers.read_hardware()) != "laptop"
 own_model = "llama-3.1-8b" if spark_or_more and model == "course" else model
-not_run = ""
 try:
     server = helpers.launch("vllm" if engine == "auto" else engine, own_model, max_num_seqs=16)
 except helpers.EngineUnavailable as missing:
-    not_run = str(missing)
     print(missing)
     server = helpers.launch("auto", own_model, max_num_seqs=16)
 print(server.backend)
@@ -758,11 +766,12 @@ points = [
     for run in sweep.runs
 ]
 best = best_load(points, **promise, share=0.9)
-print(f"guessed {guess}, measured:", best or "no load kept the promise to nine of ten requests; is the machine busy?")
+print(f"guess: {guess}; measured:", best or "no load kept the promise to nine of ten requests; is the machine busy?")
 
 # %% [markdown] id="milestone-2-text"
 # ### Milestone 2
-# vLLM under load, with its own gauges beside the client's figures.
+# vLLM under load, with its own gauges beside the client's figures. The judge computes knee and goodput again from the
+# records. Without vLLM it is *not-run*, which is no failure.
 
 # %% id="evidence-2"
 objective = {"ttft_s": promise["ttft_limit_s"], "tpot_s": promise["tpot_limit_s"]}
@@ -784,3 +793,9 @@ server.stop()
 
 # %% id="milestone-12-2-vllm"
 helpers.milestone("12.2.vllm", evidence=evidence, run_dir=run_dir, backend=backend)
+
+# %% [markdown] id="think"
+# ## To think about
+# - In which exercise did you decide that nobody may overtake? What would be gained by letting short prompts overtake?
+# - Your `preempt` sends the last one away and throws its keys and values away. What else could be done with them?
+# - Which of your functions would have to change if blocks had 1 token? Which one would then take most of the time?

@@ -6,10 +6,11 @@
 # it batch in its own metrics, and say how many users may come; and name the term of the step's time that a batch saves,
 # here and on a Spark.
 #
-# **It takes** 2 hours: sections 1 to 6 are the core (75 minutes), 7 to 9 are marked *further*. It needs 2 cores and 2
-# GB of memory; no GPU. Run unattended, all of it takes about a minute; some minutes more where vLLM is installed.
+# **It takes** 2 hours: sections 1 to 6 are the core (80 minutes), 7 to 9 are marked *further*; 10 is the report. It
+# needs 2 cores and 2 GB of memory; no GPU. Run unattended, all of it takes about a minute; some minutes more where vLLM
+# is installed.
 #
-# **You should know** what prefill, decode, TTFT and TPOT are (task 12.1).
+# **You should know** what prefill, decode, TTFT and TPOT are (task 12.1), and what a KV cache is for.
 #
 # | section | what | minutes |
 # |---|---|---|
@@ -17,8 +18,25 @@
 # | 3 | one step: budget, chunked prefill | 15 |
 # | 4, 5 | the KV cache in blocks; shared prefixes | 25 |
 # | 6 | a real engine under load; milestone 1 | 20 |
-# | 7 | further: vLLM for real; milestone 2 | 25 |
-# | 8, 9 | further: why it gains, here and on a Spark; two processes, graphs | 25 |
+# | 7 | further: vLLM for real; milestone 2 | 20 |
+# | 8, 9 | further: why it gains, here and on a Spark; two processes, graphs | 15 |
+# | 10 | the report; to think about | 5 |
+
+# %% [markdown] id="entry-check"
+# ## Before you start
+# Three questions. Where your answer differs from the one below, go back to task 12.1 first.
+#
+# 1. A prompt has 300 tokens, the answer 50. How many steps does that take, if a step may compute the whole prompt?
+# 2. What would each of these steps have to compute again if there were no KV cache?
+# 3. A request waits two seconds in a queue, and is then answered at full speed. Which of TTFT and TPOT shows it?
+#
+# <details><summary>Answers</summary>
+#
+# 1. 50: the first computes the prompt and gives the first token, each of the others gives one more.
+# 2. The keys and values of all tokens before the new one.
+# 3. TTFT. TPOT begins with the first token.
+#
+# </details>
 
 # %% id="threads"
 import os
@@ -75,14 +93,14 @@ def beside(guess: float | None, measured: float, unit: str) -> str:
 
 # %% [markdown] id="s1"
 # ## 1. A race
-# Two engines, the same model, the same 48 requests; the answers are between 8 and 64 tokens long, and nobody knows
-# beforehand how long. Each engine has 8 *seats*: so many requests it can compute at once.
+# Two engines, the same model, the same 48 requests (more in full mode). The answers have between 8 and 64 tokens; no
+# engine knows beforehand how many. Each engine has 8 *seats*: it computes at most 8 requests at once.
 #
-# - **Static batching** seats 8 requests and computes until the last of them has its answer. Then the next 8.
+# - **Static batching** seats 8 requests and computes until the last of them has its answer. Then it seats the next 8.
 # - **Continuous batching** seats the next request as soon as a seat is free.
 #
-# They run side by side, each on a clock of its own: the one that is behind computes its next step. **Guess: how many
-# times the tokens a second of static batching will continuous batching give?**
+# They take turns on this machine, and each has a clock that counts its own steps only: the one whose clock is behind
+# computes next. **Guess: how many times the tokens a second of static batching will continuous batching give?**
 
 # %% id="guess-race"
 guess = None
@@ -133,8 +151,8 @@ helpers.plot_timeline(engines["static"].trace.records, "Static batching: who sit
 helpers.plot_timeline(engines["continuous"].trace.records, "Continuous batching: who sits where", slots=True)
 
 # %% [markdown] id="seats-text"
-# The crossed parts are seats of requests that have their answer: they are computed all the same, because the batch has
-# one shape until its end. In numbers, from the traces of both:
+# The crossed parts are seats of requests that have their answer: they are computed all the same, because a static batch
+# keeps its shape to its end. In numbers, from the traces of both:
 
 
 # %% id="seats"
@@ -167,13 +185,14 @@ ratio = helpers.ratio(*rates)
 print(f"continuous batching: {ratio.estimate:.2f} times, interval {ratio.low:.2f} to {ratio.high:.2f}, 5 races")
 counted = len(laps["static"].steps) / len(laps["continuous"].steps)
 print(f"counted in steps alone: {counted:.2f} times")
-dearer = counted > ratio.estimate
-print("a step of the continuous batch", "costs more: it also reads prompts" if dearer else "costs no more here")
+dearer = "costs more on average: the same prompts are read in fewer steps"
+print("a step of the continuous batch", dearer if counted > ratio.estimate else "costs no more on average")
 
 # %% [markdown] id="poisson-text"
 # ### When users come one by one
-# Nobody sends 48 requests at once. Let them arrive at random moments (Poisson), at four fifths of the rate that static
-# batching can bear at all. **Guess: how many times longer is the p90 of the time to first token with static batching?**
+# Users do not come all at once. Let them arrive at random moments (Poisson), at four fifths of the requests a second
+# that static batching managed in the race. **Guess: how many times longer is the p90 of the time to first token with
+# static batching?**
 
 # %% id="guess-poisson"
 guess = None
@@ -193,10 +212,10 @@ helpers.distributions(
 
 # %% [markdown] id="s3"
 # ## 3. One step
-# What does a step consist of? nano, like vLLM, knows no two kinds of work: a request has tokens that are *known* and
-# tokens that are *computed*, and a step computes some that are known and not yet computed. For an answer in progress
-# that is one token, for a prompt it is many. The first two steps of the race, and the first three in which somebody
-# took a seat that had become free:
+# What does a step consist of? nano, like vLLM, does not tell prefill from decode: a request has tokens that are
+# *known*, and some of them are *computed*; a step computes some that are known and not yet computed. For an answer in
+# progress that is one token, for a prompt it is many. Here are the first two steps of the race, and the first three in
+# which a request took a seat that had become free:
 
 # %% id="steps"
 rows = []
@@ -205,21 +224,21 @@ for step in laps["continuous"].steps[:2] + joined[:3]:
     rows.append(
         {
             "took, ms": step["seconds"] * 1000,
-            "tokens": sum(work[2] for work in step["work"]),
-            "request: tokens": ", ".join(f"{work[0]}: {work[2]}" for work in step["work"]),
-            "new": sum(work[3] for work in step["work"]),
+            "tokens computed": sum(work[2] for work in step["work"]),
+            "by request": ", ".join(f"{work[0]}: {work[2]}" for work in step["work"]),
+            "new tokens": sum(work[3] for work in step["work"]),
         }
     )
 helpers.table(rows)
 
 # %% [markdown] id="scheduler-text"
-# Who gets how many is the scheduler's one decision (`helpers/nano/scheduler.py`): first those that run, one token each;
-# what is left of the **budget** (`max_num_batched_tokens`) goes to those that wait, first come, first served, as long
-# as there are seats (`max_num_seqs`) and memory.
+# Which request gets how many tokens is the scheduler's one decision (`helpers/nano/scheduler.py`): first those that
+# run, at least one token each; what is left of the **budget** (`max_num_batched_tokens`) goes to those that wait, first
+# come, first served, as long as there are seats (`max_num_seqs`) and memory.
 #
 # ### A long prompt comes
-# Four answers are being written, a token a step. Then a prompt of 900 tokens arrives. Computed whole, it makes one
-# very long step, in which nobody gets a token; computed in pieces of at most 64 tokens a step (**chunked prefill**), it
+# Four answers are being written, a token a step. Then a prompt of 900 tokens arrives. Computed whole, it makes one very
+# long step, for which all others wait; computed in pieces, with at most 64 tokens in a step (**chunked prefill**), it
 # shares its steps with the others. **Guess: how many times longer is the longest gap in the four answers without
 # pieces?**
 
@@ -259,30 +278,31 @@ helpers.plot_timeline(
 own_ttft = {name: lap.answers["long"].ttft_s for name, lap in chunk_laps.items()}
 price = own_ttft["in pieces"] / own_ttft["whole"]
 if price > 1:
-    print(f"Chunking is a trade: the newcomer waited {price:.2f} times as long, the others' text flowed on.")
+    print(f"Chunking is a trade: in pieces the newcomer waited {price:.2f} times as long for its first token.")
 else:
-    print(f"Here the newcomer lost nothing: {price:.2f} times the wait, and the others' text flowed on.")
+    print(f"Here the newcomer lost nothing: in pieces it waited {price:.2f} times as long for its first token.")
 
 # %% [markdown] id="s4"
 # ## 4. The KV cache in blocks
-# Each token leaves keys and values behind, for each layer. How long an answer gets is not known, so an engine that
-# wants one piece of memory for each request must reserve the longest. **PagedAttention** gives a request a *block* of
-# 16 tokens when the last one is full, anywhere in memory; a *block table* says where. This is the pool in the fullest
-# step of the race: a colour is a request, a pale block still has room.
+# Each token leaves keys and values behind in each layer. How long an answer gets is not known, so an engine that wants
+# one piece of memory for each request must reserve room for the longest. With **PagedAttention** a request gets a
+# *block*, here of 16 tokens, whenever its last one is full, anywhere in memory; its *block table* says where. This is
+# the pool in the fullest step of the race: a colour is a request, a pale block still has room.
 
 # %% id="blocks"
 helpers.plot_blocks(engines["continuous"].trace.records)
 
 # %% [markdown] id="step-explorer-text"
-# And now in motion: move the slider, or let it play. Who joins when somebody leaves, and what becomes of the blocks?
+# And now in motion: move the slider, or let it play. Which request joins when one leaves, and what becomes of its
+# blocks?
 
 # %% id="step-explorer"
 helpers.StepExplorer(engines["continuous"].trace.records, source="measured: nano's trace of the race")
 
 # %% [markdown] id="block-size-text"
 # What is wasted? At most the rest of each request's last block. The next table takes the tokens that were in the cache
-# in every step of the race, and counts the places that would be reserved for them. **Guess: which share of the places
-# is empty when each request reserves its 256 tokens in one piece?**
+# in every step of the race, and counts the places that would be reserved for them. **Guess: how many per cent of the
+# places are empty when each request reserves its 256 tokens in one piece?**
 
 # %% id="guess-waste"
 guess = None
@@ -295,7 +315,7 @@ def empty_share(lap: helpers.Lap, block_size: int) -> float:
     return 1 - sum(held) / sum(-(-tokens // block_size) * block_size for tokens in held)
 
 
-sizes = {1: "a token a block", 8: "", 16: "here, and vLLM's", 64: "", 256: "one piece of the longest sequence"}
+sizes = {1: "a token a block", 8: "", 16: "here, and vLLM's on a GPU", 64: "", 256: "the longest sequence in one piece"}
 print(beside(guess, 100 * empty_share(laps["continuous"], 256), "% empty"))
 waste_table = helpers.table(
     [
@@ -306,12 +326,12 @@ waste_table = helpers.table(
 waste_table
 
 # %% [markdown] id="block-size-read"
-# Short requests make blocks look worse than they are: half a block is lost for each request, and conversations are
-# longer than these. Why not blocks of one token, then? Because a table has an entry for each block, and attention reads
-# memory in runs.
+# Requests as short as these make blocks look worse than they are: each loses half a block on average, however long it
+# is. Why not blocks of one token, then? Because a table has an entry for each block, and because memory is read fastest
+# in long runs.
 #
-# Less waste means more requests at once. Here is so little memory that only one request fits if each reserves its 256
-# tokens. **Guess: how many run at once, on average, in blocks?**
+# Less waste means more requests at once. The next engine has so little memory that only one request fits if each
+# reserves its 256 tokens. **Guess: how many run at once, on average, in blocks?**
 
 # %% id="guess-tight"
 guess = None
@@ -325,8 +345,8 @@ print(beside(guess, tight_lap.mean_batch, "at once in blocks"))
 print(f"{tight.counters.preemptions} times the memory ran out")
 
 # %% [markdown] id="preempt-text"
-# When memory runs out, the request that came last gives its blocks back and is computed again later (**preemption**):
-# nothing is lost but time. The striped parts waited twice.
+# When memory runs out, the request that came last gives its blocks back and is computed again later (**preemption**).
+# That costs time and no tokens. The striped parts waited twice.
 
 # %% id="preempt"
 again = {name: answer.ids for name, answer in tight_lap.answers.items()}
@@ -335,9 +355,10 @@ helpers.plot_timeline(tight.trace.records, "Too little memory: who gave way")
 
 # %% [markdown] id="int8-text"
 # ### Fewer bytes a token
-# The other way to fit more: keep each key and value in one byte, with a scale for each token and head. That changes
-# the numbers a little; does it change the *model*? Let it write some text, then ask how surprised it is by its own
-# words (the *loss*), with either cache. **Guess: by how many per cent does the loss change?**
+# Another way to fit more: keep each number of the keys and values in one byte, with a scale for each token and head.
+# That changes the numbers a little; does it change the *model*? Let it write some text, then measure how surprised it
+# is by its own words (the *loss*: the mean of -ln of their probabilities), with either cache. **Guess: by how many per
+# cent does the loss change?**
 
 # %% id="guess-int8"
 guess = None
@@ -389,9 +410,10 @@ kv_table
 
 # %% [markdown] id="s5"
 # ## 5. Shared prefixes
-# Chats begin with the same system prompt, turns repeat what was said before. Keys and values depend on a token *and
-# all tokens before it*, so a block can be found again by a hash of its tokens and of the hash of the block before. 16
-# requests share their first 192 tokens. **Guess: which share of all prompt tokens need not be computed?**
+# Chats begin with the same system prompt, and each turn repeats what was said before. Keys and values depend on a token
+# *and all tokens before it*, so a block can be found again by a hash of its tokens and of the hash of the block before.
+# 16 requests share their first 192 tokens; 8 to 24 tokens of their own follow. **Guess: how many per cent of all prompt
+# tokens need not be computed?**
 
 # %% id="guess-prefix"
 guess = None
@@ -430,28 +452,29 @@ prefix_table
 helpers.plot_blocks(prefix_engines["shared"].trace.records)
 
 # %% [markdown] id="radix-text"
-# The beginning is computed once, and shared from that very step on (in each layer a step's keys and values are written
-# before they are read), with a reference count for each block; a block without an owner is kept until its space is
-# needed, the least recently used first. One token of each prompt is always computed: the cache has no logits.
+# The beginning is computed once. nano shares it from that very step on, because in each layer a step writes its keys
+# and values before it reads any. Each block counts its owners; one without an owner is kept until its space is needed,
+# and the least recently used goes first. At least one token of each prompt is always computed: the cache holds keys and
+# values, but the first new token needs logits.
 #
-# SGLang's **RadixAttention** keeps the same knowledge in a tree of token sequences instead of a table of hashes. It
-# shares to the token and not to the block, and its scheduler prefers requests whose prefix is in the tree; the price is
-# a tree to keep and to lock. Same idea, same limit: a changed word at the beginning spoils everything after it, so put
-# what is fixed first.
+# SGLang's **RadixAttention** keeps the same knowledge in a tree of token sequences instead of a table of hashes. By
+# default it shares to the token and not to the block, and its scheduler can put requests first whose prefix is in the
+# tree (`--schedule-policy lpm`). Both have the same limit: a changed word at the beginning makes everything after it
+# new. So put what is fixed first.
 
 # %% [markdown] id="s6"
 # ## 6. A real engine under load
-# The same ideas with other names:
+# The same ideas with other names, and their defaults:
 #
 # | here | vLLM | llama.cpp | Ollama | SGLang |
 # |---|---|---|---|---|
-# | seats | `--max-num-seqs` (256 on a Spark) | `-np`, *slots* | `OLLAMA_NUM_PARALLEL` | `--max-running-requests` |
+# | seats | `--max-num-seqs` (on a Spark 256) | `-np`, *slots* | `OLLAMA_NUM_PARALLEL` | `--max-running-requests` |
 # | budget | `--max-num-batched-tokens` | `-b`, pieces of `-ub` | as llama.cpp | `--chunked-prefill-size` |
-# | blocks | PagedAttention, 16 tokens | a cell a token, shared by slots | as llama.cpp | pages, a tree |
-# | shared prefixes | block hashes, on | the slot's last prompt, on | as llama.cpp | RadixAttention, on |
+# | blocks | PagedAttention, 16 tokens on a GPU | a cell a token, `-c` split among slots | as llama.cpp | one token |
+# | shared prefixes | block hashes, on | prompts that slots kept, on | as llama.cpp | RadixAttention, on |
 #
-# This machine's default engine gets 16 seats, and more and more users; meanwhile its own gauges are read. **Guess: at
-# 16 streams, how many times the tokens a second of one?**
+# This machine's default engine gets 16 seats, and more and more users; meanwhile its own gauges are read. **Guess: how
+# many times the tokens a second of one stream will it give at 16?**
 
 # %% id="guess-served"
 guess = None
@@ -486,6 +509,8 @@ gains = {
 }
 print(server.backend)
 print(beside(guess, gains[16], "times the tokens a second of one stream, at 16"))
+if gains[16] < 1.5:
+    print("little gain: most of a step grows with the batch here; section 8 takes steps of nano apart to see how")
 
 # %% id="served-plot"
 helpers.load_curves({f"{server.engine} {server.precision}": [run.point() for run in sweep.runs]})
@@ -523,8 +548,9 @@ served_table
 # %% [markdown] id="slots-text"
 # ### One slot
 # Ollama starts a model with a single slot unless `OLLAMA_NUM_PARALLEL` says otherwise (its documentation; published,
-# not measured). So whoever puts eight users on a default Ollama measures a queue. The same on this engine, with one
-# seat and with eight, repeats in turn. **Guess: how many times the tokens a second of one seat do eight seats give?**
+# not measured). So whoever puts eight users on a default Ollama measures a queue. Here is the same on this machine's
+# engine: eight users on one seat and on eight, repeats in turn. **Guess: how many times the tokens a second of one seat
+# do eight seats give?**
 
 # %% id="guess-slots"
 guess = None
@@ -546,27 +572,28 @@ for one in servers.values():
 interval = seats.ratio("eight seats")
 print(beside(guess, interval.estimate, f"times (interval {interval.low:.2f} to {interval.high:.2f})"))
 if interval.contains(1):
-    print("that is no difference shown: the machine was busy, or these eight users were too few")
+    print("no difference in tokens a second was shown; seats also decide who waits for the first one:")
 waits = {run.label: run.metrics.ttft_s.p50 * 1000 for run in seats.runs}
 print(f"TTFT p50: one seat {waits['one seat']:.0f} ms, eight seats {waits['eight seats']:.0f} ms")
 helpers.timeline(seats.runs[0].repeats[0], "One seat: eight users in a queue")
 
 # %% id="ollama"
 try:
-    ollama = helpers.launch("ollama", own_model)
+    ollama = helpers.launch("ollama", own_model, max_num_seqs=8)
 except helpers.EngineUnavailable as missing:
     not_run["ollama"] = missing.cause
     print(f"Ollama is not measured here: {missing.cause}")
 else:
     ollama_sweep, _ = measure_load(ollama, [1, 8], "ollama")
     one, eight = (run.metrics.output_tokens_per_s for run in ollama_sweep.runs)
-    print(f"{ollama.backend}: eight users get {eight / one:.2f} times the tokens a second of one")
+    print(f"{ollama.backend}, eight slots: eight users get {eight / one:.2f} times the tokens a second of one")
     ollama.stop()
 
 # %% [markdown] id="milestone-1-text"
 # ### Milestone 1
-# The records of the five races of section 1 and 2 go to a file, and a judge computes all of it again: the tokens of
-# each answer, who sat where in each step, the clocks, the waste, the gain with its interval.
+# The records of the five races of sections 1 and 2 go to a file, and a judge checks them: the tokens of each answer,
+# who sat where in each step, the clocks. It computes the waste and the gain with its interval again. The gain counts if
+# its whole interval lies above 1.
 
 # %% id="evidence-1"
 evidence = {
@@ -582,8 +609,9 @@ helpers.milestone("12.2.batching", evidence=evidence, run_dir=run_dir, backend="
 
 # %% [markdown] id="s7"
 # ## 7. Further: vLLM for real
-# vLLM is where PagedAttention and this kind of scheduler come from. On a laptop it runs on the CPU, in an environment
-# of its own (`./course engines install vllm`); on a Spark the same cells use the GPU. This is how it is started:
+# PagedAttention comes from vLLM, and nano's scheduler follows vLLM's; to schedule step by step is older (Orca). On a
+# laptop vLLM runs on the CPU, in an environment of its own (`./course engines install vllm`); on a Spark the same cells
+# use the GPU. This is how it is started:
 
 # %% id="vllm-plan"
 vllm_options = {"max_num_seqs": 64 if not quick else 16}
@@ -620,7 +648,8 @@ if vllm is not None:
     display(helpers.load_curves({"vllm": [run.point() for run in vllm_sweep.runs]}), vllm_table)
 
 # %% [markdown] id="vllm-prefix-text"
-# Prefix hits, by the engine's own metrics: 16 prompts that share their first 200 tokens, and 16 that share nothing.
+# Prefixes found again, by the engine's own metrics: 16 prompts whose first 200 tokens are the same, and 16 that share
+# nothing. Whole blocks only are found: 16 tokens in vLLM on a GPU, 128 on a CPU. **So how many of the 200 at most?**
 
 
 # %% id="prefix-row"
@@ -651,7 +680,7 @@ if vllm is not None:
 # %% [markdown] id="milestone-2-text"
 # ### Milestone 2
 # The judge reads the sweep's records and the gauges again: valid at every load, several requests at once by vLLM's own
-# word, knee and goodput as the records say. Without vLLM it is not-run: nobody can deploy what is not there.
+# gauges, knee and goodput as the records say. Without vLLM it is *not-run*, which is no failure.
 
 # %% id="evidence-2"
 vllm_evidence = None
@@ -676,7 +705,8 @@ helpers.milestone("12.2.vllm", evidence=vllm_evidence, run_dir=run_dir, backend=
 # %% [markdown] id="options-text"
 # ### Its options, one at a time
 # Each of these changes one thing and starts vLLM anew, so they run only in full mode (`quick = False`): four seats;
-# prompts whole; two processes that share each layer; and, on a GPU, no CUDA graphs.
+# prompts whole; on a laptop two processes that share each layer; on a Spark no CUDA graphs. **Which of the three
+# figures will each of them move, and which way?**
 
 # %% id="options"
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -702,8 +732,8 @@ helpers.table(option_rows) if option_rows else print("not-run: needs quick = Fal
 
 # %% [markdown] id="radix-measured-text"
 # ### The tree of SGLang
-# The same prompts on SGLang, where it exists. A table of hashes finds whole blocks (16 tokens in vLLM on a GPU, 128 on
-# a CPU), a tree finds every token. **Guess: how many of the 200 will each find?**
+# The same prompts on SGLang, where it can run. A table of hashes finds whole blocks, a tree finds every token. **How
+# many of the 200 will the tree find?**
 
 # %% id="radix-measured"
 try:
@@ -727,10 +757,13 @@ else:
 
 # %% [markdown] id="s8"
 # ## 8. Further: why a batch gains
-# A step's time is *fixed cost + bytes / bandwidth + operations / rate*. A batch shares the first, and of the bytes the
-# weights; operations it does not share. Which of the three is it, here? Steps of nano with 1 to 16 sequences, of the
-# course model and of its heavy variant (the same words at 30 times the bytes), tell the terms apart. **Guess the
-# largest term of a lone user's step with the small model: fixed, bytes or FLOPs?**
+# A step's time is *fixed cost + bytes / bandwidth + operations / rate*. The sequences of a batch share the first, and
+# of the bytes the weights; each has operations, keys and values of its own. Which term is the largest here? Steps of
+# nano with 1 to 16 sequences, of the course model and of its heavy variant (the same words at 30 times the bytes), tell
+# the terms apart. **Guess the largest term of a lone user's step with the small model.**
+
+# %% id="guess-terms"
+guess = None  # "fixed", "bytes" or "FLOPs"
 
 
 # %% id="decode-steps"
@@ -769,17 +802,14 @@ if fit is not None:
     shares = helpers.step_shares(fit)
     report_sections.append(helpers.Section("Why a batch gains", "Fitted to nano's own steps.", figures=(shares,)))
     display(shares)
-    alone_share, trust = (
-        fit.shares[0],
-        "readable" if fit.worst_relative_error < 0.3 else "a hint at best: busy machine?",
-    )
-    print(f"a lone user's step of the small model: most of it {alone_share.largest}")
+    print(f"a lone user's step of the small model: most of it {fit.shares[0].largest} (guess: {guess or 'none'})")
+    trust = "good enough to read" if fit.worst_relative_error < 0.3 else "a hint at best; is the machine busy?"
     print(f"the worst step is missed by {fit.worst_relative_error:.0%}: {trust}")
 
 # %% [markdown] id="spark-text"
-# And on a Spark? There the same sum has other weights: 273 GB/s against some 60 to 125 trillion operations a second.
-# For an 8-billion-parameter model in bf16, with 500 tokens of context each; **computed from published limits, not
-# measured**:
+# And on a Spark? The sum is the same, its terms are not: 273 GB/s against 60 to 125 trillion operations a second in
+# bf16 (an assumption: no dense rate is published; the table takes the low one). For an 8-billion-parameter model in
+# bf16, with 500 tokens of context each; **computed from published limits, not measured**:
 
 # %% id="spark"
 spark = helpers.device("gb10")
@@ -797,44 +827,48 @@ for batch in (1, 8, 32, 128):
     )
 helpers.table(rows)
 
+
 # %% id="published"
-figures = [f for f in helpers.published() if f.decode_tokens_per_s and f.sparks == 1]
-for many in [f for f in figures if f.batch > 1]:
-    for one in figures:
-        same = (one.engine, one.model, one.precision, one.source) == (
-            many.engine,
-            many.model,
-            many.precision,
-            many.source,
-        )
-        if same and one.batch == 1:
-            gained = many.decode_tokens_per_s / one.decode_tokens_per_s
-            print(f"published, {many.source.title}: {many.engine}, {many.model} {many.precision},", end=" ")
-            print(f"batch {many.batch} gives {gained:.1f} times the tokens/s of batch 1")
+def what(figure: helpers.PublishedFigure) -> tuple[Any, ...]:
+    """What two figures must have in common to be put beside each other."""
+    return figure.engine, figure.model, figure.precision, figure.source
+
+
+figures = [figure for figure in helpers.published() if figure.decode_tokens_per_s and figure.sparks == 1]
+singles = {what(figure): figure for figure in figures if figure.batch == 1}
+for many in figures:
+    one = singles.get(what(many))
+    if many.batch > 1 and one is not None:
+        gained = many.decode_tokens_per_s / one.decode_tokens_per_s
+        print(f"published, {many.source.title}: {many.engine}, {many.model} {many.precision},", end=" ")
+        print(f"batch {many.batch} gives {gained:.1f} times the tokens/s of batch 1")
 
 # %% [markdown] id="planner-text"
-# How many people does that serve? The course's simulator knows what a step costs on a Spark; what it leans on stands
-# below its table. Move the lengths and the bounds; *Play the traffic* takes longer and knows queues too.
+# (The published pairs may differ in lengths and tool, not only in the batch: a direction, no measurement of it.)
+#
+# How many people does that serve? The course's simulator estimates what a step costs on a Spark; what it leans on
+# stands below its table. Move the lengths and the bounds; *Play the traffic* takes longer and counts queues too.
 
 # %% id="planner"
 helpers.CapacityPlanner()
 
 # %% [markdown] id="spark-read"
-# So the gain of a batch is real on both machines, and its cause is not the same: where reading the weights is most of
-# a step, a batch shares that; where the fixed cost of a step is, it shares that. Whoever measured only a laptop would
-# buy the wrong remedy.
+# So two machines may both gain from a batch, and for different reasons. Where reading the weights is most of a step,
+# the batch shares that; where the fixed cost is, it shares that; where arithmetic is, there is little to share. A
+# remedy found on one machine may do nothing on the other.
 #
 # ## 9. Further: two processes, and graphs
 # **Tensor parallelism** gives each of two processes half of every layer's heads and columns, and adds up their parts
-# twice a layer. On one machine with two cores it halves the arithmetic of each and adds waiting; on two Sparks it
-# halves the bytes each has to read. nano does it with two processes and shared memory. **Guess: faster or slower, for a
-# lone user of this small model?**
+# twice a layer. On one machine with two cores it halves the arithmetic of each; on two Sparks it halves the bytes that
+# each has to read. Both pay with waiting for each other. nano does it with two processes and shared memory. **Guess:
+# how many times the tokens a second of one process do two give to a lone user of this small model?**
 
 # %% id="guess-tensor-parallel"
 guess = None
 
 # %% id="tensor-parallel"
-tokens_per_s, said = {}, set()
+tokens_per_s: dict[int, float] = {}
+said: set[str] = set()
 for processes in (1, 2) if profile == "laptop" and (helpers.read_hardware().cores or 1) > 1 else ():
     with helpers.launch("nano", "course", tensor_parallel=processes) as shared:
         said.add(str(shared.chat("What is a KV cache?", max_tokens=32, temperature=0)))
@@ -847,8 +881,8 @@ if len(tokens_per_s) == 2:
 
 # %% [markdown] id="graphs-text"
 # **CUDA graphs** attack the fixed cost: a decode step launches hundreds of small kernels, and a graph replays all of
-# them with one call. vLLM records graphs for a set of batch sizes at its start, which costs seconds and memory;
-# `--enforce-eager` leaves them out. It is an experiment, not a must on ARM machines. Published for a Spark:
+# them with one call. vLLM records graphs for a set of batch sizes at its start, which costs time and memory;
+# `--enforce-eager` leaves them out. That option is an experiment, not a must on ARM machines. Published for a Spark:
 
 # %% id="graphs"
 helpers.table(
@@ -866,6 +900,7 @@ helpers.table(
 
 # %% [markdown] id="s10"
 # ## 10. The report
+# One page: its first sentence says what was found, on what; below it stand the tables of the sections that you ran.
 
 # %% id="report"
 if not_run:
@@ -883,9 +918,11 @@ print(f"open {html.name} and {markdown.name} in {run_dir}")
 # %% [markdown] id="think"
 # ## To think about
 # - Your users' answers are all of the same length. What does continuous batching gain then?
-# - A user with a 100,000-token prompt comes once an hour. Which two options bound the harm, and what does each cost?
+# - A user with a 100,000-token prompt comes once an hour. Which two options limit what the others notice, and what does
+#   each cost?
 # - The KV cache is full, and preemptions climb. Name three remedies, and what each one gives up.
-# - A colleague measured a gain of 6 with 16 streams on a laptop and promises the same for a Spark. What do you ask?
+# - A colleague measured 6 times the tokens a second with 16 streams on a laptop, and promises the same for a Spark.
+#   What do you ask?
 #
 # **Sources**: Yu et al., [Orca](https://www.usenix.org/conference/osdi22/presentation/yu) (continuous batching); Kwon
 # et al., [PagedAttention](https://arxiv.org/abs/2309.06180); Agrawal et al.,
