@@ -98,6 +98,24 @@ def test_two_tabs_see_the_same(page: Any, context: Any) -> None:
     expect(page.locator(".message.user").last).to_contain_text("hello from two")
 
 
+def test_settings_of_one_tab_hold_in_the_other(page: Any, context: Any, front: Front) -> None:
+    say(page, "before the settings")
+    answered(page)
+    other = open_tab(context).page
+    other.goto(page.url)
+    ready(other)
+    page.get_by_role("button", name="System prompt, preset, parameters").click()
+    page.fill(".system textarea", "You are a lighthouse.")
+    page.get_by_role("button", name="Apply").click()
+    page.wait_for_selector(".settings", state="detached")
+    # The other page has looked again when a message that was sent after the change is on it.
+    say(page, "after them")
+    answered(other, 2)
+    say(other, "and from here?")
+    answered(other, 3)
+    assert front.asked()["messages"][0] == {"role": "system", "content": "You are a lighthouse."}
+
+
 def test_what_is_typed_survives_a_reload_and_is_sent_once(page: Any, front: Front) -> None:
     page.locator("textarea.composer-input").press_sequentially("half a thought")
     page.reload()
@@ -195,6 +213,9 @@ def test_conversations_are_found_renamed_exported_and_deleted(page: Any) -> None
     page.fill(".dialog-input input", "Special")
     page.locator(".dialog").get_by_role("button", name="Rename").click()
     page.wait_for_function("document.querySelector('.conversation.current').innerText.includes('Special')")
+    say(page, "and one more thing")
+    answered(page, 2)
+    expect(page.locator(".conversation.current")).to_contain_text("Special")
     page.fill(".search input", "rather special")
     page.wait_for_function("document.querySelectorAll('.conversation').length === 1")
     page.locator(".conversation .icon-button").click()

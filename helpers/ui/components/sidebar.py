@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from time import localtime, strftime
-from typing import Any
 
 from nicegui import ui
 
+from helpers.ui.components.conversations import Action, ConversationList
 from helpers.ui.components.dialogs import ask_text, confirm, icon_button, show_table
 from helpers.ui.components.theme import theme_button
 from helpers.ui.export import as_json, as_markdown
@@ -51,7 +50,13 @@ class Sidebar:
                 self._search = ui.input(placeholder="Search", on_change=self._renew_list)
                 self._search.props('dense outlined clearable debounce=250 aria-label="Search conversations"')
                 self._search.classes("wide search")
-            self._list = ui.element("nav").classes("conversations").props('aria-label="Conversations"')
+            menu = (
+                ("Rename", self._within(self._rename)),
+                ("Export as Markdown", self._within(self._export_markdown)),
+                ("Export as JSON", self._within(self._export_json)),
+                ("Delete", self._within(self._delete)),
+            )
+            self._list = ConversationList(self._open_one, menu)
             self._panels = extensions.panels
             self._panel_area = ui.element("div").classes("panels")
             with ui.element("div").classes("sidebar-foot"):
@@ -86,52 +91,28 @@ class Sidebar:
         words = (self._search.value or "").strip()
         store, owner = self._session.hub.store, self._session.owner
         found = await asyncio.to_thread(store.list_conversations, owner, words, SHOWN)
-        self._list.clear()
-        with self._list:
-            for conversation in found:
-                self._row(conversation)
-            if not found:
-                ui.label("Nothing found." if words else "No conversations yet.").classes("quiet")
+        self._list.show(found, self._current, "Nothing found." if words else "No conversations yet.")
 
-    def _row(self, conversation: Conversation) -> None:
-        current = " current" if conversation.id == self._current else ""
-        with ui.element("div").classes(f"conversation{current}"):
-            at = strftime("%d %b %Y, %H:%M", localtime(conversation.updated_at))
-            link = ui.element("button").classes("conversation-title").props(f'type=button title="{at}"')
-            with link:
-                ui.label(conversation.title)
-            link.on("click", lambda: self._open(conversation.id))
-            more = icon_button("more_horiz", "Rename, export, delete", None)
-            more.on("click", lambda: self._add_menu(more, conversation))
+    def _within(self, action: Action) -> Action:
+        """The same in a place that stays: the row whose menu was clicked may be gone before the action is over."""
 
-    def _add_menu(self, button: ui.button, conversation: Conversation) -> None:
-        """A row's menu is built at the first click, as most are never opened; later clicks are the menu's own."""
-        if any(isinstance(child, ui.menu) for child in button.default_slot.children):
-            return
-        with button, ui.menu().props("auto-close") as menu:
-            for title, action in (
-                ("Rename", self._rename),
-                ("Export as Markdown", self._export_markdown),
-                ("Export as JSON", self._export_json),
-                ("Delete", self._delete),
-            ):
-                ui.menu_item(title, on_click=lambda action=action: self._act(action, conversation))
-        menu.open()
+        async def act(conversation: Conversation) -> None:
+            with self.drawer:
+                await action(conversation)
 
-    async def _act(self, action: Callable[[Conversation], Any], conversation: Conversation) -> None:
-        with self._list:
-            await action(conversation)
+        return act
+
+    async def _open_one(self, conversation: Conversation) -> None:
+        await self._open(conversation.id)
 
     async def _rename(self, conversation: Conversation) -> None:
-        with self.drawer:
-            title = await ask_text("Rename the conversation", conversation.title, "Rename")
+        title = await ask_text("Rename the conversation", conversation.title, "Rename")
         if title:
             await asyncio.to_thread(self._session.hub.store.change_conversation, replace(conversation, title=title))
             self._session.hub.touch(conversation)
 
     async def _delete(self, conversation: Conversation) -> None:
-        with self.drawer:
-            sure = await confirm("Delete the conversation?", f"{conversation.title}: all its messages go.", "Delete")
+        sure = await confirm("Delete the conversation?", f"{conversation.title}: all its messages go.", "Delete")
         if sure:
             await self._session.hub.stop(conversation)
             await asyncio.to_thread(self._session.hub.store.delete_conversation, conversation)

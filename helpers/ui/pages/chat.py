@@ -174,16 +174,20 @@ class ChatPage:
 
     async def _choose_models(self, names: tuple[str, ...]) -> None:
         self._conversation = replace(self._conversation, models=names)
-        if self._conversation.id:
-            await asyncio.to_thread(self._hub.store.change_conversation, self._conversation)
+        await self._keep_settings()
         await self._show_models()
+
+    async def _keep_settings(self) -> None:
+        shown = self._conversation
+        if shown.id:
+            await asyncio.to_thread(self._hub.store.change_conversation, shown)
+            self._hub.touch(shown)
 
     async def _edit_settings(self) -> None:
         changed = await edit_settings(self._session, self._conversation)
         if changed is not None:
             self._conversation = changed
-            if changed.id:
-                await asyncio.to_thread(self._hub.store.change_conversation, changed)
+            await self._keep_settings()
 
     async def _tick(self) -> None:
         try:
@@ -196,11 +200,21 @@ class ChatPage:
         writing = self._thread.follow(self._conversation)
         self._composer.show_writing(writing)
         if changed:
+            await self._reload()
             self._show_context()
         # The list of conversations must not keep a token waiting, in this tab or in others.
         if not writing and monotonic() > self._list_again_s:
             self._list_again_s = monotonic() + LIST_EVERY_S
             await self._sidebar.renew(self._conversation.id)
+
+    async def _reload(self) -> None:
+        """Take over what was changed elsewhere, in another tab or in the list: title, models, prompt, options."""
+        shown = self._conversation
+        found = await asyncio.to_thread(self._hub.store.find_conversation, self._session.owner, shown.id)
+        # Meanwhile this tab may have changed it itself, or shown another.
+        if found is not None and self._conversation is shown:
+            self._conversation = found
+            await self._show_models()
 
     async def _renew_models(self) -> None:
         try:
