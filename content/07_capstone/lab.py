@@ -5,8 +5,10 @@
 # deployment for a brief, predict what it will do, have it judged under a load that you have not seen, and write the
 # one-page record of your decision.
 #
-# **It takes** 3 hours; 2 cores, 4 GB of memory, no GPU. The guided notebook `notebooks/07_capstone.ipynb` shows the
-# way.
+# **It takes** 3 hours; 2 cores, 4 GB of memory, no GPU. The guided notebook `notebooks/07_capstone.ipynb` goes through
+# all three briefs once.
+#
+# **You should know** tasks 12.1 to 12.5: fair measurement, batching and caches, speculation, the gateway.
 #
 # | part | you do | minutes |
 # |---|---|---|
@@ -39,8 +41,9 @@ run_dir = helpers.run_folder(run_dir)
 # %% [markdown] id="part-1"
 # ## Part 1: what a decision rests on
 # ### Exercise 1: places
-# Requests arrive at `rate_per_s`, and each stays `stay_s` seconds (Little's law). How many sequences must the engine
-# be able to compute at once, with `headroom` times the mean for clumps of arrivals? Whole places, at least one.
+# Requests arrive at `rate_per_s`, and each stays `stay_s` seconds; Little's law says how many are there on average. How
+# many sequences must the engine be able to compute at once, if it is to have `headroom` times the average, because
+# arrivals come in clumps? Whole places, at least one.
 
 
 # %% id="ex1-places"
@@ -58,8 +61,9 @@ helpers.check("ex1-places", places_needed)
 
 # %% [markdown] id="ex2-text"
 # ### Exercise 2: room
-# An engine that reserves its KV cache takes it for every sequence at full length, and each replica has its own
-# weights. What is the longest context, in tokens, that fits into the memory?
+# Some engines reserve their KV cache when they start: for every sequence, at full length. Each replica has weights of
+# its own, and `sequences` of its own. What is the longest context of a sequence, in whole tokens, that fits into the
+# memory?
 
 
 # %% id="ex2-room"
@@ -79,7 +83,7 @@ helpers.check("ex2-room", longest_context)
 # %% [markdown] id="ex3-text"
 # ### Exercise 3: what a good answer costs
 # The machine is paid by the hour, used or not. What do 1,000 *good* answers cost: those whose first token came within
-# the bound? (None: the request failed.) Without a good answer there is no such price.
+# the bound? A TTFT of None is a request that failed. Without a good answer there is no such price.
 
 
 # %% id="ex3-cost-of-good"
@@ -98,9 +102,9 @@ helpers.check("ex3-cost-of-good", eur_per_1000_good)
 
 # %% [markdown] id="ex4-text"
 # ### Exercise 4: honesty
-# A figure that is predicted exactly earns 1, one that is off by a factor of two, in either direction, earns 0, and in
-# between it falls with the logarithm of the factor. No figure earns less than 0. The points of a prediction are the
-# mean over its figures; who predicts nothing gets nothing.
+# A figure that is predicted exactly earns 1; one that is off by a factor of two, in either direction, earns 0; in
+# between the points fall linearly with the logarithm of the factor. No figure earns less than 0. The points of a
+# prediction are the mean over its figures; a prediction without figures earns 0.
 
 
 # %% id="ex4-honesty"
@@ -119,8 +123,8 @@ helpers.check("ex4-honesty", honesty)
 
 # %% [markdown] id="ex5-text"
 # ### Exercise 5: the rule
-# Of the options that keep the objective and whose quality is at the floor or above, take the cheapest. If none does,
-# say so.
+# Of the options that keep the objective and whose quality is at the floor or above, take the cheapest. If there is
+# none, the answer is None.
 
 
 # %% id="ex5-decide"
@@ -141,7 +145,7 @@ helpers.check("ex5-decide", decide)
 
 # %% [markdown] id="part-2"
 # ## Part 2: read, decide, predict
-# Choose a brief: `chat`, `extraction` or `agent`. What runs today stands in its last line.
+# Choose a brief: `chat`, `extraction` or `agent`. Its last line says what runs today.
 
 # %% id="brief"
 name = "chat"
@@ -150,17 +154,20 @@ brief = helpers.find_brief(name, profile)
 print(brief.describe())
 
 # %% [markdown] id="options-text"
-# **Write down at least two options**, what you expect of them first. The decisions: `engine`, `model`,
-# `quantization`, `kv_cache_dtype`, `max_num_seqs`, `max_model_len`, `max_num_batched_tokens`, `prefix_caching`,
-# `chunked_prefill`, `speculation`, `draft_tokens`, `threads`, `tensor_parallel`, `replicas`. Predictions are on the
-# brief's clock; measure with `helpers.launch` and `helpers.measure` what you do not know, or ask
-# `helpers.predict(brief, deployment)`, the simulator.
+# **Write down your options** (better two than one, so that there is something to decide) and what you expect of each.
+# The decisions: `engine`, `model`, `quantization`, `kv_cache_dtype`, `max_num_seqs`, `max_model_len`,
+# `max_num_batched_tokens`, `prefix_caching`, `chunked_prefill`, `speculation`, `draft_tokens`, `threads`,
+# `tensor_parallel`, `replicas`.
+#
+# A prediction has up to three figures, on the brief's clock: `goodput_per_s`, `ttft_p90_s` and `output_tokens_per_s`.
+# What you do not know, measure with `helpers.launch` and `helpers.measure`, or ask the simulator:
+# `helpers.predict(brief, helpers.Deployment.build(...))`.
 
 
 # %% id="options"
 def my_options() -> dict[str, dict[str, Any]]:
     """Label -> the decisions, with a prediction."""
-    ### BEGIN SOLUTION two options for your brief, each with a prediction
+    ### BEGIN SOLUTION one option or more for your brief, each with a prediction
     expected = {"goodput_per_s": 5.3, "ttft_p90_s": 0.07, "output_tokens_per_s": 170.0}
     many = {"engine": "llama.cpp", "model": "course", "quantization": "q8_0", "max_num_seqs": 40, "max_model_len": 1280}
     return {"a place for every prompt": {**many, "prediction": expected}}
@@ -171,8 +178,9 @@ deployments = {label: helpers.Deployment.build(**options) for label, options in 
 
 # %% [markdown] id="part-3"
 # ## Part 3: be judged
-# Today's deployment first, then yours: the same brief, a load that is drawn anew each time. What is refused, is
-# refused before anything starts. Read the reasons, change one thing, and judge again; each judgement is kept.
+# Today's deployment first, then yours: the same brief, with a load that is drawn anew each time. A deployment that does
+# not fit is refused before anything starts. Read the reasons, change one thing, and judge again; each judgement is
+# kept.
 
 # %% id="judge-today"
 if (engine, model) != ("auto", "course"):
@@ -204,7 +212,8 @@ helpers.table(rows)
 
 # %% [markdown] id="part-4"
 # ## Part 4: decide, and say why
-# Your own rule decides.
+# Your rule of exercise 5 decides. If it finds no option, the one with the highest score is taken, so that the record
+# can be written; it will not reach the milestone.
 
 # %% id="decide"
 options = [
@@ -216,8 +225,8 @@ print("decided for:", decision)
 
 # %% [markdown] id="record-text"
 # ### The decision record
-# One page: the figures are filled in, what stands in brackets is yours to write. What would change the decision is
-# the line that your successor needs most.
+# One page: the figures are filled in, what is in brackets is yours to write. The part on what would change the decision
+# is the one that your successor needs most.
 
 # %% id="record"
 order = [decision, *(label for label in judged if label != decision)]

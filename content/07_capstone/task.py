@@ -148,7 +148,7 @@ CHOICE = Exercise(
             "cheap and late",
             {"options": [option("one slot", 1.0, False, 0.5), option("many", 1.0, True, 0.8)], "floor": 0.9},
             "many",
-            hint="The objective is no wish.",
+            hint="The objective is a condition, not a wish.",
         ),
         Case(
             "at the floor",
@@ -210,7 +210,7 @@ def problem_of(mine: Judgement, today: Judgement | None, brief: str) -> str:
     if not mine.slo_met:
         return f"{brief}: {mine.reasons[0]}"
     if not mine.predicted:
-        return f"{brief}: nothing was predicted"
+        return f"{brief}: nothing was predicted: a deployment takes a prediction along"
     if mine.goodput_per_s < LEAST_GAIN * today.goodput_per_s:
         return f"{brief}: less than {LEAST_GAIN:g} times today's goodput"
     return ""
