@@ -323,7 +323,7 @@ helpers.milestone("capstone.brief", evidence={"rows": rows}, run_dir=run_dir, ba
 
 # %% [markdown] id="think"
 # ## To think about
-# - Today's chat deployment had prefix caching on. Why did it not help?
+# - Today's chat deployment had prefix caching on. How much did it help, and why not more?
 # - Your service grows from 20 assistants to 200. Which decision breaks first, and what would you see?
 # - The agent's prompts become 10 times as long. Is its answer still the same?
 #
