@@ -104,7 +104,7 @@ print(f"{question}\n{reply}")
 
 # %% [markdown] id="stamps-text"
 # The answer came as a stream of chunks. These are the raw time stamps, in seconds since the call. Chunks that were read
-# together have the same time; section 2 comes back to them.
+# together have nearly the same time; section 2 comes back to them.
 
 # %% id="stamps"
 print(f"sent at {record.sent_s:.4f} s, ended at {record.done_s:.4f} s, {record.usage.output_tokens} output tokens")
@@ -116,7 +116,7 @@ if record.coalesced_chunks >= len(record.chunk_s) / 2:
 # %% [markdown] id="figures-text"
 # Three figures follow from them:
 #
-# - **TTFT**, time to first token: from sending to the first chunk with words. So long the page stays empty.
+# - **TTFT**, time to first token: from sending to the first chunk with words. Until then the page is empty.
 # - **ITL**, inter-token latency: each gap between two consecutive chunks. The text flows, or it stutters.
 # - **TPOT**, time per output token: (last chunk - first chunk) / (tokens - 1). One number for a whole answer.
 
@@ -135,7 +135,7 @@ helpers.table(
 
 # %% [markdown] id="second-opinion-text"
 # llama.cpp sends times of its own with each answer (other engines may not: then a dash). They leave out the network and
-# the client, so they should be a little smaller.
+# the client, so they should be smaller.
 
 # %% id="second-opinion"
 own = {"TTFT": reply.timings.get("prompt_ms"), "TPOT": reply.timings.get("predicted_per_token_ms")}
@@ -232,12 +232,14 @@ for ask in ("first", "second"):
 helpers.table(rows)
 
 # %% [markdown] id="cached-read"
-# From here on every prompt is new from its first token on, and exactly as long as asked for.
+# From here on no prompt begins like another (the few tokens of the chat template apart), and each has as many tokens as
+# asked for.
 
 # %% [markdown] id="s3"
 # ## 3. Prefill: what a long prompt costs
 # Prefill computes all prompt tokens in a few large steps. You know the TTFT of a short prompt from section 1. **Guess
-# the TTFT of a prompt of 1,024 tokens, in milliseconds.**
+# the TTFT of a prompt of 1,024 tokens, in milliseconds.** (`measure` first sends warm-up requests that do not count: a
+# server's first answers may be slower.)
 
 # %% id="guess-prefill"
 guess = None
@@ -404,7 +406,7 @@ def start_all(model_name: str, configurations: list[tuple[str, str]]) -> dict[st
     for engine_name, precision in configurations:
         try:
             one = helpers.launch(engine_name, model_name, precision=precision, beside=bool(started), **options)
-        except (helpers.EngineUnavailable, helpers.EngineFailed) as error:
+        except helpers.MissingError as error:  # it cannot run here, does not fit into memory, or broke
             not_run[engine_name] = error.cause
         else:
             started[f"{one.engine} {one.precision}"] = one
