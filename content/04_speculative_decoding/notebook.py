@@ -412,8 +412,8 @@ for n, result in by_users.items():
 helpers.table(rows)
 
 # %% [markdown] id="cause-read"
-# *At most* leaves out the time for drafting. **On a Spark**, computed from published limits and not measured: a dense 8B
-# model in bf16 has a fixed part of some 60 ms (16 GB of weights at 273 GB/s), and a token's arithmetic takes 0.13 to
+# *At most* leaves out the time for drafting. **On a Spark**, computed from published limits and not measured: a dense
+# 8B model in bf16 has a fixed part of some 60 ms (16 GB of weights at 273 GB/s), and a token's arithmetic takes 0.13 to
 # 0.27 ms. By this count, verifying four proposals for each of ten users makes a step 8 to 17 % longer. A
 # mixture-of-experts model is different: each proposed token may call other experts, whose weights must be read too.
 

@@ -16,11 +16,11 @@ GREEDY = Exercise(
     function="verify_greedy",
     hint="best[i] is what the target says after the proposals before place i. What does one pass always yield?",
     cases=(
-        Case("all right", {"draft": [5, 7, 9], "best": [5, 7, 9, 2]}, [5, 7, 9, 2], hint="The pass knew one more."),
-        Case("second wrong", {"draft": [5, 8, 9], "best": [5, 7, 9, 2]}, [5, 7], hint="What stood at that place?"),
+        Case("all right", {"draft": [5, 7, 9], "best": [5, 7, 9, 2]}, [5, 7, 9, 2], hint="The pass yields one more."),
+        Case("second wrong", {"draft": [5, 8, 9], "best": [5, 7, 9, 2]}, [5, 7], hint="What is wanted there?"),
         Case("first wrong", {"draft": [4, 7, 9], "best": [5, 7, 9, 2]}, [5], hint="The pass was not in vain."),
         Case("nothing proposed", {"draft": [], "best": [3]}, [3]),
-        Case("right again later", {"draft": [1, 2, 3, 4], "best": [1, 9, 3, 4, 5]}, [1, 9], hint="After what prefix?"),
+        Case("right again later", {"draft": [1, 2, 3, 4], "best": [1, 9, 3, 4, 5]}, [1, 9], hint="After which text?"),
         Case("repeats", {"draft": [6, 6, 6], "best": [6, 6, 1, 6]}, [6, 6, 1]),
     ),
 )
@@ -176,7 +176,7 @@ CROWD = Exercise(
         Case("fixed cost only", {**STEP, "per_token_s": 0.0, "batches": [1, 4, 16, 64]}, None),
         Case("a costly draft", {**STEP, "draft_s": 0.012, "batches": [1, 2, 4]}, 1, hint="Drafting takes time too."),
         Case("a good draft", {**STEP, "length": 3.5, "batches": [1, 4, 16, 64, 256]}, 64),
-        Case("level counts as lost", {**STEP, "draft_s": 0.0, "batches": [1, 5, 6]}, 5, hint="Nothing gained is lost."),
+        Case("level counts as lost", {**STEP, "draft_s": 0.0, "batches": [1, 5, 6]}, 5, hint="As fast is no gain."),
     ),
 )
 
