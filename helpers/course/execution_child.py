@@ -64,6 +64,7 @@ class CountingClient(PapermillNotebookClient):  # type: ignore[misc]
         """
         if msg["msg_type"] in OUTPUT_MESSAGES:
             self._bytes_left -= len(json.dumps(msg["content"], default=str))
+            self._bytes_left -= sum(len(buffer) for buffer in msg.get("buffers", ()))
             if self._bytes_left < 0:
                 self._events.end("output-flood", f"cell {cell.get('id')}: more than {self._limit:,} bytes of output")
                 return None

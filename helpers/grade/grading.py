@@ -13,7 +13,6 @@ import contextlib
 import importlib.metadata
 import os
 import platform
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +27,7 @@ from helpers.course.files import read_json, write_json
 from helpers.errors import MissingError, UsageError
 from helpers.grade.claims import UnitFacts, settle
 from helpers.grade.planning import VERSION, GradeOptions, unit_request
+from helpers.grade.removal import remove_tree
 from helpers.grade.request import UnitRequest
 from helpers.grade.results import Result, unit_folder, write_result
 from helpers.grade.sandbox import probe
@@ -200,12 +200,12 @@ def _running(out: Path) -> Iterator[Path]:
                 raise UsageError(
                     f"{out} is being graded by process {other['pid']}", "", "wait, or --out another folder"
                 )
-        shutil.rmtree(other["scratch"], ignore_errors=True)
+        remove_tree(Path(other["scratch"]))
     scratch = tempfile.mkdtemp(prefix="course-grade-")
     os.chmod(scratch, 0o711)
     write_json(path, {"pid": os.getpid(), "started": psutil.Process().create_time(), "scratch": scratch})
     try:
         yield Path(scratch)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_tree(Path(scratch))
         path.unlink(missing_ok=True)

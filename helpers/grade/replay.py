@@ -7,12 +7,14 @@ notebook says only that there is something to play.
 
 import contextlib
 import json
+import math
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,8 @@ from typing import Any
 from helpers.config import ROOT
 from helpers.course.catalogue import Entry
 from helpers.course.task import Evidence, Verdict, not_reached
-from helpers.grade.request import UnitRequest
+from helpers.grade.guard import Guard
+from helpers.grade.request import DRILL, NOTEBOOK, UnitRequest
 
 MILESTONE = "12.5.server"
 SERVER = "server.py"
@@ -59,18 +62,22 @@ def play_again(entry: Entry, request: UnitRequest, folder: Path) -> Verdict:
 
 def _play(request: UnitRequest, server: Path) -> list[Any] | None:
     """What the drill saw; None if it came to no end."""
-    drill = request.jail(network="shared").command(sys.executable, "-m", "helpers.grade.replay_child")
+    drill = request.jail(DRILL, network="shared").command(sys.executable, "-m", "helpers.grade.replay_child")
     with _child(drill) as (told, ask):
         routes = told()
         if routes is None:
             return None
-        file = Path(request.scratch) / "run" / SERVER
+        pid_file = Path(request.scratch, "server.pid")
+        jail = replace(request.jail(NOTEBOOK, network="shared"), pid_file=str(pid_file))
+        file = Path(jail.folder, SERVER)
         file.unlink(missing_ok=True)
         shutil.copyfile(server, file)
         digests = {name: sha256(key.encode()).hexdigest() for name, key in KEYS.items()}
         arguments = {"routes": routes["routes"], "digests": digests, "limits": LIMITS}
-        app = request.jail(network="shared").command(sys.executable, "-m", "helpers.course.app_child")
-        with _child(app) as (app_told, app_ask):
+        app = jail.command(sys.executable, "-m", "helpers.course.app_child")
+        limits = replace(request.limits, notebook_s=math.inf)  # the child has its own time
+        guard = Guard(limits, pid_file, tuple(Path(folder) for folder in jail.write))
+        with guard, _child(app) as (app_told, app_ask):
             app_ask({"file": str(file), "factory": FACTORY, "arguments": arguments})
             listening = app_told()
             if listening is None:

@@ -11,6 +11,9 @@ from helpers.grade.limits import UnitLimits
 from helpers.grade.results import UnitKind
 from helpers.grade.sandbox import Sandbox, make_jail
 
+NOTEBOOK, EXERCISES, VERDICT, DRILL = "notebook", "exercises", "verdict", "drill"
+"""Places of a unit's jails: two that learners' code writes to, two that it never sees."""
+
 
 @dataclass(frozen=True, slots=True)
 class UnitRequest:
@@ -58,13 +61,24 @@ class UnitRequest:
         return cls(**{**value, **parts, "problem": problem, "hide": tuple(value["hide"])})
 
     def jail(
-        self, *, network: str = "none", reveal: tuple[Path, ...] = (), environment: dict[str, str] | None = None
+        self,
+        place: str,
+        *,
+        network: str = "none",
+        reveal: tuple[Path, ...] = (),
+        environment: dict[str, str] | None = None,
     ) -> Jail:
-        """The jail of this unit's processes; the arguments are those of `make_jail`."""
+        """The jail of one of this unit's processes.
+
+        Args:
+            place: the folder in the scratch folder that holds all it may write. Where learners' code was before, none
+                of ours may start: Python looks for modules there, and links may lead files of ours anywhere.
+            network, reveal, environment: those of `make_jail`.
+        """
         return make_jail(
             self.sandbox,
             self.limits,
-            Path(self.scratch),
+            Path(self.scratch, place),
             self.slot,
             network=network,
             hide=tuple(Path(path) for path in self.hide),

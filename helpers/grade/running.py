@@ -12,7 +12,7 @@ from helpers.course.execution import Ending
 from helpers.grade import replay
 from helpers.grade.broker import Broker
 from helpers.grade.execution import collect, run_notebook
-from helpers.grade.request import UnitRequest
+from helpers.grade.request import NOTEBOOK, VERDICT, UnitRequest
 from helpers.grade.tampering import cells_that_ran
 from helpers.grade.verdicts import Judged, judge_milestones
 from helpers.models import catalogue
@@ -44,11 +44,12 @@ def run_submission(request: UnitRequest, folder: Path, into: Path) -> Ran:
         folder: the unit's folder.
         into: gets the files that the notebook left.
     """
-    scratch = Path(request.scratch)
+    scratch = Path(request.scratch, NOTEBOOK)
     broker = Broker(folder / "engines")
     try:
         models = _show_models(request, (folder / "submitted.ipynb").read_text(encoding="utf-8"))
-        jail = request.jail(network="shared", reveal=models, environment={"COURSE_ENGINE_BROKER": broker.url})
+        environment = {"COURSE_ENGINE_BROKER": broker.url}
+        jail = request.jail(NOTEBOOK, network="shared", reveal=models, environment=environment)
         ending = run_notebook(
             folder / "submitted.ipynb",
             folder / "executed.ipynb",
@@ -65,7 +66,7 @@ def run_submission(request: UnitRequest, folder: Path, into: Path) -> Ran:
 def judge_run(entry: Entry, request: UnitRequest, folder: Path, into: Path, ran: Ran) -> list[Judged]:
     """The milestones of a run here; one that was not reached for want of an engine is a claim."""
     if (into / "evidence").is_dir():
-        judged = judge_milestones(entry, into, ran.ledger["engines"], request.jail(reveal=(into,)))
+        judged = judge_milestones(entry, into, ran.ledger["engines"], request.jail(VERDICT, reveal=(into,)))
         judged = _only_where_cells_ran(entry, judged, cells_that_ran(folder / "executed.ipynb"))
         judged = [_played_again(entry, request, into, one) for one in judged]
     else:
@@ -106,8 +107,8 @@ def _show_models(request: UnitRequest, text: str) -> tuple[Path, ...]:
     models.mkdir(parents=True, exist_ok=True)
     if HEAVY in text:
         catalogue.resolve(HEAVY)
-    uid = request.jail().uid
-    seen = Path(request.scratch) / "home" / ".cache" / "models"
+    uid = request.jail(NOTEBOOK).uid
+    seen = Path(request.scratch, NOTEBOOK) / "home" / ".cache" / "models"
     seen.parent.mkdir(parents=True, exist_ok=True)
     seen.symlink_to(models)
     if uid is not None:

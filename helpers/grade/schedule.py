@@ -3,10 +3,10 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -55,7 +55,7 @@ def run_units(requests: Sequence[UnitRequest], jobs: int, scratch: Path, on_done
             for slot in range(jobs):
                 if slot not in running and waiting:
                     request, attempt = waiting.pop()
-                    running[slot] = _start(request, scratch / f"slot-{slot}", attempt)
+                    running[slot] = _start(request, scratch, attempt)
             for slot, unit in list(running.items()):
                 late = time.monotonic() > unit.deadline
                 if unit.process.poll() is None and not late:
@@ -67,7 +67,8 @@ def run_units(requests: Sequence[UnitRequest], jobs: int, scratch: Path, on_done
                 elif unit.attempt < ATTEMPTS and not late:
                     waiting.append((unit.request, unit.attempt + 1))
                 else:
-                    write_failure(unit.request, "it took too long" if late else f"code {unit.process.returncode}")
+                    how = "it took too long" if late else f"{ATTEMPTS} times, code {unit.process.returncode}"
+                    write_failure(unit.request, how)
                     on_done(unit.request)
             time.sleep(POLL_S)
     finally:
@@ -123,7 +124,7 @@ def unit_content(request: UnitRequest) -> dict[str, Any] | None:
 
 def write_failure(request: UnitRequest, how: str) -> None:
     """A unit that cannot be graded is reported, and takes nobody else with it."""
-    reason = f"the process that graded it ended before it was done ({how}), twice; see log.txt"
+    reason = f"the process that graded it ended before it was done ({how}); see log.txt"
     items = not_judged(find_task(request.task), reason)
     result = Result(
         learner=request.learner,
@@ -148,8 +149,9 @@ def deadline_s(request: UnitRequest) -> float:
     return limits.notebook_s + MARGIN_S + 60 * limits.exercise_s
 
 
-def _start(request: UnitRequest, folder: Path, attempt: int) -> _Running:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def _start(request: UnitRequest, scratch: Path, attempt: int) -> _Running:
+    # Of its own: what another unit left, and could not be removed, must not stop this one.
+    folder = Path(tempfile.mkdtemp(prefix="unit-", dir=scratch))
+    folder.chmod(0o711)
     request = replace(request, scratch=str(folder))
     return _Running(request, start(request), time.monotonic() + deadline_s(request), attempt)

@@ -12,6 +12,7 @@
 What needs the whole class, claims of not-run and copied records, is settled afterwards (`helpers.grade.claims`).
 """
 
+import math
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -24,8 +25,9 @@ from helpers.course.execution import Ending, TaskOutcome
 from helpers.course.files import write_json, write_text
 from helpers.course.task import Case
 from helpers.grade.execution import collect
+from helpers.grade.guard import Guard
 from helpers.grade.judging import exercise_items, not_judged
-from helpers.grade.request import UnitRequest
+from helpers.grade.request import EXERCISES, VERDICT, UnitRequest
 from helpers.grade.results import Item, Result, unit_folder
 from helpers.grade.running import Ran, judge_run, run_submission
 from helpers.grade.sanitise import Refused, sanitise
@@ -120,9 +122,15 @@ class Unit:
         clean = sanitise(path, self.entry, most_bytes)
         write_text(self.folder / "submitted.ipynb", clean.text)
         private = {exercise: tuple(Case(**case) for case in cases) for exercise, cases in request.private.items()}
-        items = exercise_items(
-            self.entry, self.folder / "submitted.ipynb", private, request.jail(), request.limits.exercise_s
-        )
+        pid_file = Path(request.scratch, "exercises.pid")
+        jail = replace(request.jail(EXERCISES), pid_file=str(pid_file))
+        limits = replace(request.limits, notebook_s=math.inf)  # each exercise has its own time
+        folders = tuple(Path(folder) for folder in jail.write)
+        with Guard(limits, pid_file, folders, one_after_another=True) as guard:
+            guard.cell = EXERCISES
+            items = exercise_items(self.entry, self.folder / "submitted.ipynb", private, jail, limits.exercise_s)
+        if guard.ending is not None:
+            self.reasons.append(guard.ending[1])
         if all(item.state == "not-written" for item in items):
             # Nobody began this lab: it stops at its first check, before it has engines started for nothing.
             write_text(self.folder / "submitted.ipynb", sanitise(path, self.entry, most_bytes, checks=True).text)
@@ -141,7 +149,7 @@ class Unit:
         request, target = self.request, self.folder / "run"
         target.mkdir(parents=True, exist_ok=True)
         self._tell_left_out("the bundle", collect(Path(request.bundle), target, request.limits))
-        judged = judge_milestones(self.entry, target, None, request.jail(reveal=(target,)))
+        judged = judge_milestones(self.entry, target, None, request.jail(VERDICT, reveal=(target,)))
         self.reasons += [f"{one.id}: {remark}" for one in judged for remark in one.remarks]
         if request.rerun and request.notebook:
             ran = self._run("rerun")

@@ -7,7 +7,6 @@ that it started, when its standard input ends: whoever asked is gone.
 import contextlib
 import json
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -15,6 +14,7 @@ import traceback
 from pathlib import Path
 
 from helpers.grade import jail
+from helpers.grade.removal import remove_tree
 
 LOG_BYTES = 1_000_000
 SWEEPS = 20
@@ -45,7 +45,7 @@ def end_with_parent(scratch: Path) -> None:
     """Wait for the end of standard input, then end this process and everything below it."""
     sys.stdin.buffer.read()
     sweep()
-    shutil.rmtree(scratch, ignore_errors=True)
+    remove_tree(scratch)
     os._exit(1)
 
 
@@ -74,7 +74,7 @@ def main() -> None:
     except Exception:  # noqa: BLE001  (visible: it stands in the log, and the unit is tried again)
         traceback.print_exc()
     sweep()
-    shutil.rmtree(scratch, ignore_errors=True)
+    remove_tree(scratch)
     sys.stdout.flush()
     sys.stderr.flush()
     with contextlib.suppress(OSError):

@@ -185,6 +185,41 @@ for parent in ("@TMP@", "@CLONE@/labs", "@CLONE@/helpers/grade", "/root"):
                     pass
 shutil.rmtree("@TMP@", ignore_errors=True)
 """
+SHADOW = """
+import json
+folder = run_dir / "helpers" / "grade"
+folder.mkdir(parents=True)
+(folder.parent / "__init__.py").touch()
+(folder / "__init__.py").touch()
+words = {"state": "reached", "reason": "", "backend": "", "problem": "", "fingerprints": [], "seeds": [], "remarks": []}
+told = [{"id": name, **words} for name in ("12.1.sample", "12.1.gpu")]
+(folder / "verdict_child.py").write_text(f"print({json.dumps(told)!r})")
+"""
+PLANT_LINKS = """
+def ttft_s(sent_s, chunk_s):
+    import os
+    for name in ("kernel.json", ".cache"):
+        path = os.path.join(os.environ["HOME"], name)
+        if not os.path.lexists(path):
+            os.symlink("@TMP@/planted", path)
+    return chunk_s[0] - sent_s
+"""
+NESTED_FOLDERS = """
+import os, time
+os.chdir(run_dir)
+for _ in range(1500):
+    os.mkdir("d")
+    os.chdir("d")
+time.sleep(60)
+"""
+HEAVY_EXERCISE = """
+def ttft_s(sent_s, chunk_s):
+    import subprocess, sys, time
+    eat = 'kept = b"x" * 600_000_000; import time; time.sleep(600)'
+    kept = [subprocess.Popen([sys.executable, "-I", "-S", "-c", eat]) for _ in range(3)]
+    time.sleep(5)
+    return chunk_s[0] - sent_s
+"""
 
 HOSTILE = {
     "endless-loop": Hostile(("timeout",), EXERCISES, "while True:\n    pass", reason="longer than"),
@@ -228,6 +263,10 @@ HOSTILE = {
         EXERCISES,
         "import time\nfor number in range(100_000):\n    (run_dir / str(number)).write_bytes(b'x')\ntime.sleep(60)",
         reason="files",
+    ),
+    "nested-folders": Hostile(("error",), EXERCISES, NESTED_FOLDERS, reason="folders in each other"),
+    "heavy-exercise": Hostile(
+        ("ok",), (0.0, 1.0, 1.0), cells={"ex1-ttft": HEAVY_EXERCISE}, reason="cell exercises: more than"
     ),
     "deleted-cells": Hostile(
         ("ok", "error"), (0.0, 1.0, 1.0), change=delete_cells, reason="missing cells of the lab were put in again"
@@ -273,6 +312,10 @@ HOSTILE = {
         reason="the cell that writes it did not run",
     ),
     "forged-outputs": Hostile(("error",), NOTHING, base="labs", change=skip_and_pretend, reason="ExerciseTodo"),
+    "shadows-the-judge": Hostile(
+        ("ok",), (1.0, 0.0, 0.0), SHADOW, cells={"ex2-gaps": "def gaps_s(chunk_s):\n    return []"}
+    ),
+    "plants-links": Hostile(("ok",), ALL, cells={"ex1-ttft": PLANT_LINKS}),
     "raises-tags": Hostile(("error",), EXERCISES, "1 / 0", change=tag_raising, reason="ZeroDivisionError"),
     "reads-solution": Hostile(("ok",), (0.0, 1.0, 1.0), cells={"ex1-ttft": READ_SOLUTION}),
     "reads-private": Hostile(("ok",), (0.0, 1.0, 1.0), cells={"ex1-ttft": READ_PRIVATE}),
