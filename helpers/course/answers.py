@@ -58,14 +58,14 @@ def answer(function: Callable[..., Any], case: str, inputs: Mapping[str, Any]) -
         return Outcome(case, error=type(error).__name__, message=str(error))
     try:
         return Outcome(case, plain(value))
-    except TypeError as error:
+    except (TypeError, RecursionError) as error:
         return Outcome(case, error="WrongType", message=f"the answer holds what JSON cannot: {error}")
 
 
 def difference(expected: Any, actual: Any, exercise: Exercise) -> str:
     """How an answer differs from the expected one, as a phrase; empty if it does not."""
     if _is_number(expected) and _is_number(actual):
-        close = math.isclose(expected, actual, rel_tol=exercise.relative_tolerance, abs_tol=exercise.absolute_tolerance)
+        close = _close(expected, actual, exercise)
         return "" if close else f"expected {_digits(expected)}, got {_digits(actual)}"
     if isinstance(expected, list | tuple) and isinstance(actual, list):
         if len(expected) != len(actual):
@@ -109,9 +109,16 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float)
 
 
+def _close(expected: float, actual: float, exercise: Exercise) -> bool:
+    try:
+        return math.isclose(expected, actual, rel_tol=exercise.relative_tolerance, abs_tol=exercise.absolute_tolerance)
+    except OverflowError:  # a whole number beyond all floating ones
+        return expected == actual
+
+
 def _digits(value: float) -> str:
     """A number as a learner reads it: no 0.15000000000000002; tolerances are wider than the twelfth digit."""
-    return repr(float(f"{value:.12g}") if isinstance(value, float) else value)
+    return shown(float(f"{value:.12g}") if isinstance(value, float) else value)
 
 
 def _first_difference(pairs: Mapping[str, tuple[Any, Any]], exercise: Exercise) -> str:

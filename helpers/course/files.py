@@ -13,6 +13,8 @@ from helpers.errors import MissingError
 def write_text(path: Path, text: str) -> None:
     """Write a file so that a reader, or a crash, finds the old content or the new one.
 
+    Half a character, as a program may put into a message, is written as its escape (which JSON understands).
+
     Raises:
         MissingError: the disk is full or the folder cannot be written; the old content is still there.
     """
@@ -20,7 +22,7 @@ def write_text(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, making = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             file.write(text)
         os.chmod(making, 0o644)
         os.replace(making, path)

@@ -29,7 +29,10 @@ def define(sources: list[dict[str, str]]) -> tuple[dict[str, Any], list[str]]:
 
 def encode(outcome: Outcome) -> str:
     """One line of JSON, replaced by an error if it is too long."""
-    line = json.dumps(outcome.to_json())
+    try:
+        line = json.dumps(outcome.to_json())
+    except ValueError as error:  # Python writes no whole number of more than 4,300 digits
+        return json.dumps(Outcome(outcome.case, error="TooLarge", message=str(error)).to_json())
     if len(line) > LARGEST_ANSWER_BYTES:
         line = json.dumps(Outcome(outcome.case, error="TooLarge", message=f"{len(line):,} bytes").to_json())
     return line

@@ -17,6 +17,9 @@ from helpers.course.files import read_json, write_json
 from helpers.course.task import Evidence, Milestone, Verdict, not_reached, not_run
 from helpers.errors import CourseError, UsageError
 
+DAMAGED = (ArithmeticError, AttributeError, CourseError, LookupError, OSError, RecursionError, TypeError, ValueError)
+"""What a judge raises on evidence that somebody damaged."""
+
 
 class MilestoneDisplay:
     """A verdict as the notebook shows it: the line as text, the numbers beside it as metadata."""
@@ -104,7 +107,7 @@ def judge_folder(entry: Entry, definition: Milestone, folder: Path) -> Verdict:
         if content["evidence"] is None:
             return not_run(definition.needs)
         return definition.judge(Evidence(content["evidence"], folder, content["backend"]))
-    except (ArithmeticError, AttributeError, CourseError, LookupError, OSError, TypeError, ValueError) as error:
+    except DAMAGED as error:
         return not_reached(f"the evidence cannot be read: {type(error).__name__}: {error}")
 
 
@@ -112,6 +115,6 @@ def read_backend(folder: Path, milestone_id: str) -> str:
     """The backend an evidence file names; empty without a readable file."""
     try:
         content = read_json(evidence_path(folder, milestone_id)) or {}
-    except ValueError:
+    except (RecursionError, ValueError):
         return ""
     return str(content.get("backend", "")) if isinstance(content, dict) else ""

@@ -5,10 +5,12 @@ they are unpacked: what an archive says of itself need not be true.
 """
 
 import hashlib
+import lzma
 import os
 import shutil
 import stat
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 MOST_BYTES = 600_000_000
@@ -18,6 +20,11 @@ HIGHEST_RATIO = 200
 
 KEPT = (".ipynb", ".json", ".jsonl", ".html", ".md", ".log", ".txt", ".py")
 CHUNK_BYTES = 1 << 20
+DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(EOFError, OSError, RuntimeError, NotImplementedError, ValueError),
+)
+"""What zipfile raises; errors of its decompressors pass through it."""
 
 
 class ArchiveRefused(Exception):
@@ -41,7 +48,10 @@ def unpack(path: Path, into: Path) -> Path:
     Raises:
         ArchiveRefused: it is damaged, or reaches beyond its folder, or is too large.
     """
-    target = into / _digest(path)
+    try:
+        target = into / _digest(path)
+    except OSError as error:
+        raise ArchiveRefused(f"the zip file cannot be read: {error.strerror}", broken=True) from error
     if target.exists():
         return target
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
@@ -51,7 +61,7 @@ def unpack(path: Path, into: Path) -> Path:
             left = MOST_BYTES
             for member in members:
                 left -= _extract(archive, member, partial, left)
-    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError, ValueError) as error:
+    except DAMAGED as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise ArchiveRefused(f"the zip file cannot be read: {error}", broken=True) from error
     except ArchiveRefused:

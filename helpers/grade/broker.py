@@ -15,7 +15,7 @@ from typing import Any
 
 from helpers.engines.launch import launch
 from helpers.engines.server import Server
-from helpers.errors import CourseError, UsageError
+from helpers.errors import CourseError, MissingError, UsageError
 from helpers.models import catalogue, hub
 
 MOST_AT_ONCE = 6
@@ -61,6 +61,7 @@ class Broker:
         self._logs = logs
         self._servers: dict[int, tuple[Server, float]] = {}
         self._lock = threading.Lock()
+        self._stopped = False
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
@@ -89,9 +90,12 @@ class Broker:
                 )
             try:
                 server = launch(engine, model, beside=bool(asked.get("beside")), **options)
-            except CourseError as error:
+            except MissingError as error:  # wrong use is the notebook's own, and no reason that something cannot be run
                 self.refused.append(f"{engine}: {error.what}")
                 raise
+            if self._stopped:
+                server.stop()
+                raise UsageError("the notebook ended while the engine was started")
             number = len(self.uses)
             self.uses.append(EngineUse(server.engine, server.model, server.precision, server.url, options))
             self._servers[number] = server, time.monotonic()
@@ -119,6 +123,7 @@ class Broker:
 
     def stop(self) -> None:
         """End all engines and answer nobody any more."""
+        self._stopped = True
         for number in list(self._servers):
             self.stop_engine(number)
         self._http.shutdown()

@@ -1,7 +1,7 @@
 """What one unit cannot settle alone: claims that something could not be run here, and records that two handed in.
 
 - A milestone of state not-run costs nothing if it could not be run here: the grader itself refused an engine for it, or
-  the task's own solution, run here as the reference, does not get it either. Else it was not reached.
+  the task's own solution, run here as the reference, says the same. Else it was not reached.
 - Times that agree in microseconds were measured once. They belong to the learner whose seed they carry; where no seed
   tells, nobody gets or loses points by them, and the instructor decides.
 """
@@ -118,6 +118,10 @@ def _settled(unit: UnitFacts, item: Item, reference: Reference, copies: Mapping[
             return replace(item, max_points=0.0, state="not-run", message=f"could not be run here: {milestone.needs}")
         return item
     refused_here = milestone.embedded == "not-run" and bool(unit.refused or unit.result.kind == "bundle")
-    if refused_here or reference(unit.result.task).get(item.id) == "not-run":
+    state = "not-run" if refused_here else reference(unit.result.task).get(item.id)
+    if state == "not-run":
         return replace(item, max_points=0.0, message=f"could not be run here: {item.message}")
-    return replace(item, state="not-reached", message="it can be run here: the solution reaches it")
+    why = "it can be run here: the solution reaches it"
+    if state != "reached":
+        why = "only this notebook says that it cannot be run here"
+    return replace(item, state="not-reached", message=why)

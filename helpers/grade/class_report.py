@@ -122,7 +122,7 @@ def similar_submissions(out: Path, marks: Sequence[Mark]) -> list[Pair]:
     for mark in marks:
         folder = unit_folder(out, mark.result.learner, mark.result.task)
         kept = next((folder / name for name in NOTEBOOKS if (folder / name).exists()), None)
-        if kept is not None and mark.result.kind == "notebook":
+        if kept is not None:
             notebooks[mark.result.task][mark.result.learner] = kept
     entries = [entry for entry in find_tasks() if entry.stem in notebooks]
     pairs = [pair for entry in entries for pair in find_similar(entry, notebooks[entry.stem])]

@@ -52,7 +52,9 @@ def run_on_cluster(address: str, requests: Sequence[UnitRequest], on_done: OnDon
         futures = {}
         for request in requests:
             arguments = request.to_json(), handed_in(request)
-            future = client.submit(grade_remotely, *arguments, key=f"unit-{request.digest}", retries=ATTEMPTS)
+            # Two learners may hand in the very same file, and dask does what has the same key once.
+            key = f"unit-{request.learner}-{request.digest}"
+            future = client.submit(grade_remotely, *arguments, key=key, retries=ATTEMPTS)
             futures[future] = request
         for future in distributed.as_completed(list(futures), loop=client.loop):
             request = futures[future]
@@ -66,9 +68,12 @@ def run_on_cluster(address: str, requests: Sequence[UnitRequest], on_done: OnDon
 
 def handed_in(request: UnitRequest) -> Files:
     """The files of a unit, by the paths they get on the worker."""
-    files = {}
+    files: Files = {}
+    if request.problem is not None:
+        return files
     if request.notebook:
-        files["notebook.ipynb"] = Path(request.notebook).read_bytes()[: request.limits.notebook_bytes + 1]
+        with Path(request.notebook).open("rb") as file:
+            files["notebook.ipynb"] = file.read(request.limits.notebook_bytes + 1)
     if request.bundle:
         folder = Path(request.bundle)
         for path in sorted(folder.rglob("*")):
@@ -89,6 +94,7 @@ def grade_remotely(asked: dict[str, Any], files: Files) -> Files:
             (folder / "in" / inside).parent.mkdir(parents=True, exist_ok=True)
             (folder / "in" / inside).write_bytes(content)
         (folder / "scratch").mkdir()
+        (folder / "scratch").chmod(0o711)
         request = replace(
             request,
             notebook=str(folder / "in" / "notebook.ipynb") if request.notebook else "",

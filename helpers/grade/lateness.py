@@ -19,6 +19,7 @@ from helpers.grade.rubric import LateRules
 
 DAY = timedelta(days=1)
 TIMESTAMP = "timestamp.txt"
+LONGEST_STAMP = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,15 @@ def _stamped(result: Result, submissions: Path | None) -> datetime | None:
     """nbgrader's time stamp: `2027-03-01 22:58:23.948203 UTC`."""
     if submissions is None:
         return None
-    path = (submissions / result.source).parent / TIMESTAMP
+    # A notebook and a bundle are two paths with "and" between; so may be a learner's name.
+    parts = result.source.split(" and ")
+    beside = [(submissions / " and ".join(parts[:end])).parent / TIMESTAMP for end in range(len(parts), 0, -1)]
     try:
-        date, time, *zone = path.read_text(encoding="utf-8").split()
+        path = next((path for path in beside if path.is_file() and not path.is_symlink()), None)
+        if path is None:
+            return None
+        with path.open(encoding="utf-8") as file:
+            date, time, *zone = file.read(LONGEST_STAMP).split()
         at = datetime.fromisoformat(f"{date} {time}")
         return at.replace(tzinfo=ZoneInfo(zone[0])) if zone else at
     except (OSError, ValueError, ZoneInfoNotFoundError):

@@ -56,12 +56,15 @@ def unit_digest(submission: Submission, options: GradeOptions, private: Mapping[
     digest = hashlib.sha256(f"{VERSION}/{options.seed}/{submission.problem}/{submission.kind}".encode())
     digest.update(json.dumps([options.limits.to_json(), private], sort_keys=True, default=str).encode())
     files = [entry.notebook("labs"), entry.content / "task.py", entry.content / "mistakes.json"]
+    named = [(path.name, path) for path in files]
     if submission.problem is None:
-        files += [submission.notebook] if submission.notebook else []
-        files += sorted(_regular_files(submission.bundle)) if submission.bundle else []
-    for path in files:
-        digest.update(f"{path.name}\0".encode())
-        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        named += [(submission.notebook.name, submission.notebook)] if submission.notebook else []
+        bundle = submission.bundle
+        named += [(str(path.relative_to(bundle)), path) for path in sorted(_regular_files(bundle))] if bundle else []
+    for name, path in named:
+        digest.update(os.fsencode(name) + b"\0")
+        # What cannot be read is found again by the unit, and told.
+        with contextlib.suppress(OSError), path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
@@ -79,6 +82,8 @@ def unit_request(submission: Submission, submissions: Path, out: Path, options: 
     private = _private_cases(options, find_task(submission.task))
     cases = {exercise: [asdict(case) for case in kept] for exercise, kept in private.items()}
     digest = unit_digest(submission, options, cases)
+    # By the digest: the same bundle is always in the sample, or never.
+    rerun = submission.kind == "bundle" and int(digest[:8], 16) % 100 < options.rerun_percent
     hidden = [submissions, out, *([options.private.resolve()] if options.private else [])]
     return UnitRequest(
         learner=submission.learner,
@@ -88,15 +93,15 @@ def unit_request(submission: Submission, submissions: Path, out: Path, options: 
         notebook=str(submission.notebook) if submission.notebook else "",
         bundle=str(submission.bundle) if submission.bundle else "",
         problem=submission.problem,
-        digest=digest,
+        # A larger sample is run although the bundle is the same.
+        digest=hashlib.sha256(f"{digest}/rerun".encode()).hexdigest() if rerun else digest,
         seed=learner_seed(options.seed, submission.learner),
         out=str(out),
         private=cases,
         hide=tuple(str(path) for path in hidden),
         limits=options.limits,
         sandbox=probe(),
-        # By the digest: the same bundle is always in the sample, or never.
-        rerun=submission.kind == "bundle" and int(digest[:8], 16) % 100 < options.rerun_percent,
+        rerun=rerun,
         slot=0,
         scratch="",
     )

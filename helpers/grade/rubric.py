@@ -189,8 +189,10 @@ def _late(table: dict[str, Any], folder: Path, stems: set[str]) -> LateRules:
     extensions = []
     for extension in table.get("extension", []):
         _known(extension, {"learner", "task", "days"}, "late.extension")
-        days = _amount(extension["days"], "late.extension")
-        extensions.append(Extension(str(extension["learner"]), days, extension.get("task", "")))
+        days, task = _amount(extension["days"], "late.extension"), extension.get("task", "")
+        if task and task not in stems:
+            raise ValueError(f"late.extension: there is no task {task!r}")
+        extensions.append(Extension(str(extension["learner"]), days, task))
     return LateRules(
         due,
         _share(table.get("share_per_day", 0.1), "late.share_per_day"),

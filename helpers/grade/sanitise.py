@@ -159,7 +159,8 @@ def _read_cell(cell: Any, number: int) -> Cell:
         raise Refused("error", f"cell {number} holds what is no text: {_one_line(error)}") from error
     metadata = cell.get("metadata")
     tags = metadata.get("tags") if isinstance(metadata, Mapping) else ()
-    return Cell(cell_id[:64], kind, source, tuple(tag for tag in tags or () if isinstance(tag, str)))
+    tags = tags if isinstance(tags, list) else ()
+    return Cell(cell_id[:64], kind, source, tuple(tag for tag in tags if isinstance(tag, str)))
 
 
 def _without_twins(cells: Sequence[Cell]) -> list[Cell]:

@@ -12,6 +12,7 @@ named, not dropped in silence.
 """
 
 import json
+import os
 import stat
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -91,8 +92,11 @@ def discover(folder: Path, entries: Sequence[Entry], unpacked: Path) -> Found:
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder", "submissions lie in a folder: one folder or file per learner")
     walk = _Walk(entries, unpacked)
-    top = folder / "submitted"
-    _look_at_top(walk, top if top.is_dir() and not top.is_symlink() else folder, folder.resolve().name)
+    exchange = folder / "submitted"
+    if exchange.is_dir() and not exchange.is_symlink():
+        _look_at_top(walk, exchange, folder.resolve().name, "submitted/")
+    else:
+        _look_at_top(walk, folder, folder.resolve().name)
     if not walk.notebooks and not walk.bundles:
         raise UsageError(
             f"nothing in {folder} can be graded",
@@ -120,7 +124,12 @@ def discover(folder: Path, entries: Sequence[Entry], unpacked: Path) -> Found:
 
 def normal(name: str) -> str:
     """A name in one Unicode form, so that the same name is the same learner."""
-    return unicodedata.normalize("NFC", name).strip() or "_"
+    return unicodedata.normalize("NFC", readable(name)).strip() or "_"
+
+
+def readable(name: str) -> str:
+    """A file's name as text, whatever its bytes: unpackers leave names that are not UTF-8."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 class _Walk:
@@ -146,12 +155,15 @@ class _Walk:
         if depth > DEEPEST:
             self.ignored.append((shown, f"more than {DEEPEST} folders deep"))
             return
+        if not os.access(path, os.R_OK | os.X_OK):
+            self.ignored.append((shown, "the folder cannot be read"))
+            return
         evidence = path / "evidence"
         if evidence.is_dir() and not evidence.is_symlink() and list(evidence.glob("*.json")):
             self._bundle(path, learner, shown)
             return
         for child in _children(path):
-            inside = f"{shown}/{child.name}"
+            inside = f"{shown}/{readable(child.name)}"
             if child.is_symlink() or not child.is_dir():
                 self.file(child, learner, inside)
             elif child.name not in SKIPPED:
@@ -211,15 +223,15 @@ class _Walk:
 
 def _look_at_top(walk: _Walk, folder: Path, own_name: str, within: str = "") -> None:
     for child in _children(folder):
-        shown = within + child.name
+        shown = within + readable(child.name)
         if child.name in SKIPPED:
             continue
         if child.is_symlink() or not child.is_dir():
             stem = walk.stem_in(child.name)
             learner = (child.stem.replace(stem, "") if stem else child.stem).strip(" _-.()")
             walk.file(child, normal(learner) if learner else own_name, shown)
-        elif not within and walk.stem_in(child.name) == child.name:
-            _look_at_top(walk, child, own_name, f"{child.name}/")  # a folder per task, learners in it
+        elif not walk.stem_in(within) and walk.stem_in(child.name) == child.name:
+            _look_at_top(walk, child, own_name, f"{shown}/")  # a folder per task, learners in it
         else:
             walk.folder(child, normal(child.name), shown)
 

@@ -32,8 +32,10 @@ def hidden_code(cells: Sequence[Cell]) -> list[str]:
     """A line for each cell that runs code made from strings."""
     lines = []
     for cell in cells:
+        if cell.kind != "code":
+            continue
         calls = [node.func for node in ast.walk(_tree(cell.source)) if isinstance(node, ast.Call)]
-        names = {call.id for call in calls if isinstance(call, ast.Name)} & HIDING if cell.kind == "code" else set()
+        names = {call.id for call in calls if isinstance(call, ast.Name)} & HIDING
         lines += [f"cell {cell.id or '(added)'} uses {name}()" for name in sorted(names)]
     return lines
 
@@ -104,7 +106,12 @@ def _root(node: ast.AST) -> str:
 
 
 def _tree(source: str) -> ast.AST:
+    """What a cell does; magics become calls, and one over a whole cell (`%%time`) hides nothing below it."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    code = source.lstrip().partition("\n")[2] if source.lstrip().startswith("%%") else source
+    manager = TransformerManager()  # type: ignore[no-untyped-call]
     try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.parse(manager.transform_cell(code))
+    except (SyntaxError, ValueError, RuntimeError, MemoryError):
         return ast.Module([], [])

@@ -14,13 +14,13 @@ from typing import Any
 from helpers.bench.bundle import Bundle, load_bundle
 from helpers.course.catalogue import Entry, find_task
 from helpers.course.files import read_json
-from helpers.course.milestones import evidence_path, judge_folder, read_backend
+from helpers.course.milestones import DAMAGED, evidence_path, judge_folder, read_backend
 from helpers.course.task import Milestone
-from helpers.errors import CourseError
 from helpers.grade import witness
 
-DAMAGED = (ArithmeticError, AttributeError, CourseError, LookupError, OSError, RecursionError, TypeError, ValueError)
 MOST_REMARKS = 5
+LONGEST_LINE = 400
+"""Characters of what quotes the evidence."""
 
 
 def judge(entry: Entry, milestone: Milestone, folder: Path, engines: list[Mapping[str, Any]] | None) -> dict[str, Any]:
@@ -44,12 +44,13 @@ def judge(entry: Entry, milestone: Milestone, folder: Path, engines: list[Mappin
         bundles = {} if problem else {name: load_bundle(folder / name) for name in names}
         problem = problem or contradiction(content["evidence"], folder, bundles, engines)
     except DAMAGED as error:
-        return told | {"problem": f"the evidence cannot be checked: {type(error).__name__}: {error}"}
+        return told | {"problem": _line(f"the evidence cannot be checked: {type(error).__name__}: {error}")}
     runs = [run for bundle in bundles.values() for run in bundle.runs]
-    remarks = list(dict.fromkeys(f"{run.label}: {remark}" for run in runs for remark in run.remarks))[:MOST_REMARKS]
+    remarks = list(dict.fromkeys(_line(f"{run.label}: {remark}") for run in runs for remark in run.remarks))
     seeds = sorted({str(run.workload.seed) for run in runs})
     prints = witness.fingerprints(bundles)
-    return told | {"problem": problem, "fingerprints": prints, "seeds": seeds, "remarks": remarks}
+    checked = {"problem": _line(problem), "fingerprints": prints, "seeds": seeds, "remarks": remarks[:MOST_REMARKS]}
+    return told | checked
 
 
 def contradiction(
@@ -64,6 +65,10 @@ def contradiction(
     if not problem and isinstance(data, Mapping) and "races" in data:
         problem = witness.races_problem(data)
     return problem
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:LONGEST_LINE]
 
 
 def main() -> None:

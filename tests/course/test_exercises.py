@@ -48,6 +48,17 @@ def test_a_difference_is_named_where_it_lies(expected: Any, actual: Any, found: 
     assert difference(expected, actual, EXERCISE) == found
 
 
+def test_a_number_beyond_all_floating_ones_differs_and_is_cut() -> None:
+    assert difference(1.0, 10**400, EXERCISE) == f"expected 1.0, got 1{'0' * 115} ..."
+    assert difference(10**400, 10**400, EXERCISE) == ""
+
+
+def test_an_answer_that_holds_itself_is_refused() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    assert exercises.answer(lambda: endless, "one", {}).error == "WrongType"
+
+
 def test_numpy_answers_are_plain_values_and_other_objects_are_refused() -> None:
     assert plain({"a": (np.float32(0.5), np.arange(3))}) == {"a": [0.5, [0, 1, 2]]}
     with pytest.raises(TypeError, match="set"):

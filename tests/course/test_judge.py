@@ -60,6 +60,11 @@ def test_a_huge_answer_is_refused() -> None:
     assert [error for error, _ in ask_code("def twice(x):\n    return 'x' * 2_000_000")] == ["TooLarge", "TooLarge"]
 
 
+def test_an_answer_that_cannot_be_written_down_costs_no_other_case() -> None:
+    told = ask_code("def twice(x):\n    if x > 1:\n        return 2 * x\n    return 10 ** 5000")
+    assert [error for error, _ in told] == ["TooLarge", ""]
+
+
 def _arguments(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()

@@ -27,6 +27,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def launch(engine: str, model: str, **options: object) -> Server:
         if engine == "vllm":
             raise EngineUnavailable("vllm cannot be started here", "it needs a GPU", "./course doctor")
+        if engine == "sglang":
+            raise UsageError("sglang has no such option")
         asked.append(f"{engine} {model} {options}")
         from helpers.engines.plan import LaunchPlan
 
@@ -58,6 +60,12 @@ def test_an_engine_that_cannot_run_here_is_refused_in_its_own_words(broker: Brok
     with pytest.raises(EngineUnavailable, match="vllm cannot be started here"):
         helpers.launch("vllm", "course")
     assert broker.to_json()["refused"] == ["vllm: vllm cannot be started here"]
+
+
+def test_wrong_use_is_no_reason_that_something_cannot_be_run(broker: Broker, started: list[str]) -> None:
+    with pytest.raises(UsageError, match="no such option"):
+        helpers.launch("sglang", "course")
+    assert broker.to_json()["refused"] == []
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,13 @@ def test_what_the_solution_reaches_here_could_have_been_reached() -> None:
     assert (result.items[0].points, result.items[0].max_points, result.items[0].state) == (0.0, 1.0, "not-reached")
 
 
+@pytest.mark.parametrize("state", ["not-reached", ""])
+def test_what_the_solution_does_not_say_is_not_said_of_it(state: str) -> None:
+    (result,) = settle([unit("alice")], references(state))
+    assert (result.items[0].max_points, result.items[0].state) == (1.0, "not-reached")
+    assert "the solution reaches it" not in result.items[0].message
+
+
 def test_the_solution_is_not_run_where_nobody_claims_anything() -> None:
     def reference(task: str) -> Mapping[str, str]:
         pytest.fail("nobody asked")

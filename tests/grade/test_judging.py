@@ -45,6 +45,8 @@ def test_one_answer_for_all_cases_is_all_or_nothing() -> None:
         "from unittest.mock import patch\npatch('helpers.milestone').start()",
         "def ttft_s():\n    helpers.milestone = print",
         "del helpers.check",
+        "%matplotlib inline\nhelpers.check = print",
+        "%%time\nhelpers.check = print",
     ],
 )
 def test_replacing_a_part_of_the_library_is_seen(source: str) -> None:

@@ -1,6 +1,7 @@
 """The rubric over results: points, bands, manual columns, lateness."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,17 @@ def test_nbgraders_time_stamp_counts_where_no_file_does(tmp_path: Path, stamp: s
     assert mark.lateness.days == days
 
 
+def test_a_time_stamp_is_found_beside_a_notebook_with_a_bundle_and_a_pipe_is_none(tmp_path: Path) -> None:
+    submissions = tmp_path / "submitted"
+    (submissions / "ada and ben").mkdir(parents=True)
+    (submissions / "ada and ben" / "timestamp.txt").write_text("2027-03-02 22:58:23 UTC")
+    (submissions / "eve").mkdir()
+    os.mkfifo(submissions / "eve" / "timestamp.txt")
+    one = result("ada and ben", source=f"ada and ben/{STEM}.ipynb and ada and ben/run")
+    marks = mark_all(tmp_path, [one, result("eve")], rubric(tmp_path, LATE), submissions)
+    assert [mark.lateness.days for mark in marks] == [1, 0]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -172,6 +184,7 @@ def test_nbgraders_time_stamp_counts_where_no_file_does(tmp_path: Path, stamp: s
         ('[[band]]\nmilestone = "no"\nnumber = "x"\nsteps = []\n', "no milestone 'no'"),
         (f'[[band]]\nmilestone = "{MILESTONE}"\nnumber = "x"\nsteps = [[1, 0.5], [2, 1]]\n', "best value to the worst"),
         (MANUAL + MANUAL, "used twice"),
+        ('[[late.extension]]\nlearner = "ada"\ntask = "1"\ndays = 2\n', "no task '1'"),
         (f"[late.due]\n{STEM} = 2027-03-01T10:00:00\n", "zone"),
         ("[late.due]\n99_no = 2027-03-01T10:00:00Z\n", "no task '99_no'"),
         ("points = [", "rubric.toml"),

@@ -47,7 +47,9 @@ def test_folders_flat_files_and_zip_files_stand_side_by_side(folder: Path, sampl
 
 def test_an_nbgrader_exchange_is_read(folder: Path, sample: Entry) -> None:
     put(folder, f"submitted/alice/{STEM}/lab.ipynb", f"submitted/bob/{STEM}/lab.ipynb", f"source/{NAME}")
-    assert learners(found_in(folder, sample)) == ["alice", "bob"]
+    found = found_in(folder, sample)
+    assert learners(found) == ["alice", "bob"]
+    assert [(folder / one.source).exists() for one in found.submissions] == [True, True]
 
 
 def test_a_folder_per_task_is_read(folder: Path, sample: Entry) -> None:
@@ -98,6 +100,13 @@ def test_links_are_not_followed(folder: Path, sample: Entry) -> None:
     assert "carol" in dict(found.ignored)
 
 
+def test_names_that_are_no_text_harm_nobody(folder: Path, sample: Entry) -> None:
+    put(folder, f"alice/{NAME}", os.fsdecode(b"M\xfcller/") + NAME)
+    found = found_in(folder, sample)
+    assert learners(found) == ["M\\xfcller", "alice"]
+    assert found.submissions[0].notebook == folder / os.fsdecode(b"M\xfcller") / NAME
+
+
 def test_a_folder_without_anything_to_grade_is_an_error(folder: Path, sample: Entry) -> None:
     put(folder, "alice/essay.txt")
     with pytest.raises(UsageError, match="can be graded"):
@@ -129,3 +138,14 @@ def test_an_archive_that_lies_about_sizes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArchiveRefused):
         unpack(path, tmp_path / "out")
     assert list((tmp_path / "out").glob("*")) == []
+
+
+def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(NAME, b"0" * 1000)
+    content = bytearray(path.read_bytes())
+    content[30 + len(NAME)] = 0xFF  # a kind of block that deflate does not have
+    path.write_bytes(content)
+    with pytest.raises(ArchiveRefused, match="cannot be read"):
+        unpack(path, tmp_path / "out")
