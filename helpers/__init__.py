@@ -14,6 +14,7 @@ PUBLIC = {
     "app_source": "helpers.course.app_source",
     "AppProcess": "helpers.course.app_process",
     "attach": "helpers.engines.attach",
+    "beside": "helpers.bench.units",
     "bootstrap": "helpers.bench.statistics",
     "brief_names": "helpers.capstone.brief",
     "build_engine": "helpers.aot.build",

@@ -64,15 +64,6 @@ report_sections = []  # what the sections below add to the report
 # from the numbers measured a moment ago, on this machine; what others published is marked so.
 
 
-# %% id="beside"
-def beside(guess: float | None, measured: float, unit: str) -> str:
-    """A guess beside what came out."""
-    if guess is None:
-        return f"measured {helpers.digits(measured)} {unit} (no guess)"
-    factor = max(measured / guess, guess / measured)
-    return f"measured {helpers.digits(measured)} {unit}, guessed {guess:g}: off by a factor of {factor:.1f}"
-
-
 # %% [markdown] id="start-text"
 # ## Start an engine
 # `launch` starts the engine, waits until it answers, and ends it with this notebook. What runs is a real inference
@@ -252,7 +243,7 @@ for length in lengths:
     length_runs[length] = helpers.measure(
         server, workload, helpers.ClosedLoop(1), requests=3 if quick else 12, label=f"{length} tokens in"
     )
-print(beside(guess, length_runs[1024].metrics.ttft_s.p50 * 1000, "ms at 1,024 tokens"))
+print(helpers.beside(guess, length_runs[1024].metrics.ttft_s.p50 * 1000, "ms at 1,024 tokens"))
 
 # %% id="prefill-plot"
 points = [{**run.point(), "input_tokens": length} for length, run in length_runs.items()]
@@ -288,7 +279,7 @@ if len(timed) < len(tpots_s):
     print("Answers came in one read: this machine was too busy to see their tokens apart. Run section 3 again.")
 if timed:
     shortest, longest = min(timed), max(timed)
-    print(beside(guess, timed[shortest] * prefill_tokens_per_s, "times"))
+    print(helpers.beside(guess, timed[shortest] * prefill_tokens_per_s, "times"))
     growth = timed[longest] / timed[shortest]
     print(f"TPOT after {longest} prompt tokens is {growth:.2f} times that after {shortest}")
     print(f"decode, one user: {1 / timed[shortest]:,.0f} tokens a second")
@@ -307,7 +298,7 @@ sweep_folder = helpers.new_folder(run_dir, "bundle-load")
 sweep = helpers.sweep(server, helpers.unique_prompts(64, 48, seed=seed), loads, 16 if quick else None, out=sweep_folder)
 by_load = {run.concurrency: run for run in sweep.runs}
 gain = by_load[8].metrics.output_tokens_per_s / by_load[1].metrics.output_tokens_per_s
-print(beside(guess, gain, "times the throughput of one stream"))
+print(helpers.beside(guess, gain, "times the throughput of one stream"))
 if gain < 1.5:
     print("little gain: a step waits for something that grows with the streams; sections 8 and 9 look for it")
 
@@ -480,7 +471,9 @@ def show_gains(name: str, guess: float | None) -> None:
     for run in result.runs[1:]:
         own_guess = guess if run.target.precision == "q8_0" else None
         measured = result.ratio(run.label).estimate
-        print(f"{name}, {run.label}:", beside(own_guess, measured, f"x the output rate of {result.runs[0].label}"))
+        print(
+            f"{name}, {run.label}:", helpers.beside(own_guess, measured, f"x the output rate of {result.runs[0].label}")
+        )
 
 
 # %% id="compare"
@@ -605,7 +598,7 @@ guess = None
 
 # %% id="limits"
 limits = helpers.measure_limits()
-print(beside(guess, limits.bandwidth_bytes_per_s / 1e9, "GB/s"))
+print(helpers.beside(guess, limits.bandwidth_bytes_per_s / 1e9, "GB/s"))
 print(f"float32 matrix product: {limits.matrix_flops_per_s / 1e9:,.0f} GFLOP/s, {limits.threads} threads")
 
 # %% [markdown] id="roofline-text"

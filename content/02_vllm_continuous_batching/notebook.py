@@ -82,15 +82,6 @@ not_run: dict[str, str] = {}  # engine -> what it needs
 # are as small as they can be, and you can read them. Sections 6 and 7 run real ones.
 
 
-# %% id="beside"
-def beside(guess: float | None, measured: float, unit: str) -> str:
-    """A guess beside what came out."""
-    if guess is None:
-        return f"measured {helpers.digits(measured)} {unit} (no guess)"
-    factor = max(measured / guess, guess / measured)
-    return f"measured {helpers.digits(measured)} {unit}, guessed {guess:g}: off by a factor of {factor:.1f}"
-
-
 # %% [markdown] id="s1"
 # ## 1. A race
 # Two engines, the same model, the same 48 requests (more in full mode). The answers have between 8 and 64 tokens; no
@@ -135,7 +126,7 @@ def show_standings(laps: dict[str, helpers.Lap]) -> None:
 engines = {"static": make_engine("static"), "continuous": make_engine()}
 laps = helpers.race(engines, jobs, show_standings)
 gain = laps["continuous"].output_tokens_per_s / laps["static"].output_tokens_per_s
-print(beside(guess, gain, "times the tokens a second of static batching"))
+print(helpers.beside(guess, gain, "times the tokens a second of static batching"))
 texts = [{name: answer.ids for name, answer in lap.answers.items()} for lap in laps.values()]
 print("the same tokens from both:", texts[0] == texts[1])
 
@@ -205,7 +196,7 @@ arriving = helpers.mixed_load(
 in_turn = helpers.race({"static": make_engine("static"), "continuous": make_engine()}, arriving)
 waits_s = {name: lap.ttft_s.p90 for name, lap in in_turn.items()}
 print(f"{0.8 * capacity:.1f} requests/s; TTFT p90: " + ", ".join(f"{n} {w * 1000:,.0f} ms" for n, w in waits_s.items()))
-print(beside(guess, waits_s["static"] / waits_s["continuous"], "times longer with static batching"))
+print(helpers.beside(guess, waits_s["static"] / waits_s["continuous"], "times longer with static batching"))
 helpers.distributions(
     {name: [answer.ttft_s for answer in lap.answers.values()] for name, lap in in_turn.items()}, "TTFT"
 )
@@ -254,7 +245,7 @@ whole = make_engine(max_model_len=1024, max_num_batched_tokens=1024, chunked_pre
 pieces = make_engine(max_model_len=1024, max_num_batched_tokens=64)
 chunk_laps = helpers.race({"whole": whole, "in pieces": pieces}, visitors)
 gaps_s = {name: max(max(lap.answers[job.name].gaps_s) for job in writing) for name, lap in chunk_laps.items()}
-print(beside(guess, gaps_s["whole"] / gaps_s["in pieces"], "times longer without pieces"))
+print(helpers.beside(guess, gaps_s["whole"] / gaps_s["in pieces"], "times longer without pieces"))
 
 # %% id="chunk-table"
 helpers.table(
@@ -316,7 +307,7 @@ def empty_share(lap: helpers.Lap, block_size: int) -> float:
 
 
 sizes = {1: "a token a block", 8: "", 16: "here, and vLLM's on a GPU", 64: "", 256: "the longest sequence in one piece"}
-print(beside(guess, 100 * empty_share(laps["continuous"], 256), "% empty"))
+print(helpers.beside(guess, 100 * empty_share(laps["continuous"], 256), "% empty"))
 waste_table = helpers.table(
     [
         {"block size": size, "": words, "places without a token": f"{empty_share(laps['continuous'], size):.1%}"}
@@ -341,7 +332,7 @@ TIGHT_BLOCKS = 24
 tight = make_engine(num_blocks=TIGHT_BLOCKS)
 tight_lap = helpers.race({"in blocks": tight}, jobs)["in blocks"]
 print(f"in one piece each, {TIGHT_BLOCKS * 16 // 256} request of up to 256 tokens fits into {TIGHT_BLOCKS * 16} places")
-print(beside(guess, tight_lap.mean_batch, "at once in blocks"))
+print(helpers.beside(guess, tight_lap.mean_batch, "at once in blocks"))
 print(f"{tight.counters.preemptions} times the memory ran out")
 
 # %% [markdown] id="preempt-text"
@@ -427,7 +418,11 @@ prefix_engines = {
 }
 prefix_laps = helpers.race(prefix_engines, alike)
 counters = prefix_engines["shared"].counters
-print(beside(guess, 100 * counters.cached_tokens / counters.prompt_tokens, "% of the prompt tokens were there already"))
+print(
+    helpers.beside(
+        guess, 100 * counters.cached_tokens / counters.prompt_tokens, "% of the prompt tokens were there already"
+    )
+)
 told = [{name: answer.ids for name, answer in lap.answers.items()} for lap in prefix_laps.values()]
 print("the same tokens:", told[0] == told[1])
 started = {work[0]: work[1] for step in reversed(prefix_laps["shared"].steps) for work in step["work"]}
@@ -508,7 +503,7 @@ gains = {
     load: run.metrics.output_tokens_per_s / by_load[1].metrics.output_tokens_per_s for load, run in by_load.items()
 }
 print(server.backend)
-print(beside(guess, gains[16], "times the tokens a second of one stream, at 16"))
+print(helpers.beside(guess, gains[16], "times the tokens a second of one stream, at 16"))
 if gains[16] < 1.5:
     print("little gain: most of a step grows with the batch here; section 8 takes steps of nano apart to see how")
 
@@ -570,7 +565,7 @@ for one in servers.values():
 
 # %% id="slots-read"
 interval = seats.ratio("eight seats")
-print(beside(guess, interval.estimate, f"times (interval {interval.low:.2f} to {interval.high:.2f})"))
+print(helpers.beside(guess, interval.estimate, f"times (interval {interval.low:.2f} to {interval.high:.2f})"))
 if interval.contains(1):
     print("no difference in tokens a second was shown; seats also decide who waits for the first one:")
 waits = {run.label: run.metrics.ttft_s.p50 * 1000 for run in seats.runs}
@@ -640,7 +635,7 @@ if vllm is not None:
     vllm_folder = folders[-1]
     rates = {run.concurrency: run.metrics.output_tokens_per_s for run in vllm_sweep.runs}
     print(vllm.backend)
-    print(beside(guess, rates[16] / rates[1], "times the tokens a second of one stream, at 16"))
+    print(helpers.beside(guess, rates[16] / rates[1], "times the tokens a second of one stream, at 16"))
     alone = vllm_sweep.runs[0].metrics
     vllm_promise = helpers.Objective(ttft_s=3 * alone.ttft_s.p50, tpot_s=3 * alone.tpot_s.p50)
     vllm_table = helpers.table(gauge_rows(vllm_sweep, vllm_gauges, vllm_promise))
@@ -876,7 +871,7 @@ for processes in (1, 2) if profile == "laptop" and (helpers.read_hardware().core
         if shared.engine == "nano":
             tokens_per_s[processes] = run.metrics.output_tokens_per_s
 if len(tokens_per_s) == 2:
-    print(beside(guess, tokens_per_s[2] / tokens_per_s[1], "times the tokens a second of one process"))
+    print(helpers.beside(guess, tokens_per_s[2] / tokens_per_s[1], "times the tokens a second of one process"))
     print("the same words:", len(said) == 1)
 
 # %% [markdown] id="graphs-text"

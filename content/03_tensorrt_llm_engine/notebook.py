@@ -71,17 +71,6 @@ report_sections = []  # what the sections below add to the report
 # one. Every sentence about a result is made from what was measured a moment ago, on this machine.
 
 
-# %% id="beside"
-def beside(guess: float | None, value: float, unit: str, how: str = "measured") -> str:
-    """A guess beside what came out, and how that was found."""
-    shown = str(value) if isinstance(value, int) else helpers.digits(value)
-    if guess is None:
-        return f"{how} {shown} {unit} (no guess)"
-    if min(guess, value) <= 0:
-        return f"{how} {shown} {unit}, guessed {guess:g}"
-    return f"{how} {shown} {unit}, guessed {guess:g}: off by a factor of {max(value / guess, guess / value):.1f}"
-
-
 # %% [markdown] id="s1"
 # ## 1. The command that never worked, and what became of it
 # An older course told learners to build a TensorRT-LLM engine with this. What is wrong with it?
@@ -118,7 +107,7 @@ aot_model = model if model in ("course", "course-heavy") else "course"
 shapes = helpers.ShapeProfile("range", sequences=8, tokens=2048, past=4096)
 built = helpers.build_engine(aot_model, profile=shapes, tell=print)
 print(f"{built.state}; shapes: {built.profile}")
-print(beside(guess, built.build_s, "s to build it"))
+print(helpers.beside(guess, built.build_s, "s to build it"))
 
 # %% [markdown] id="load-text"
 # The second time nothing is built. The engine lies in a cache, and its key is made of everything that it depends on:
@@ -133,7 +122,7 @@ started_s = time.perf_counter()
 again = helpers.build_engine(aot_model, profile=shapes)
 compiled = helpers.load_compiled(again)
 load_s = time.perf_counter() - started_s
-print(again.state, "-", beside(guess, built.build_s / load_s, "times as fast as building"))
+print(again.state, "-", helpers.beside(guess, built.build_s / load_s, "times as fast as building"))
 print(f"checked and loaded in {load_s:.2f} s; built in {built.build_s:.2f} s")
 
 # %% [markdown] id="damage-text"
@@ -200,7 +189,7 @@ def time_prefill(sides: dict, tokens: int, repeats: int) -> dict[str, list[float
 
 prefill_s = time_prefill(engines, 512, 7 if quick else 21)
 gain = helpers.ratio(*([1 / value for value in prefill_s[name]] for name in ("nano", "onnxruntime")))
-print(beside(guess, gain.estimate, f"times nano's rate, interval {gain.low:.2f} to {gain.high:.2f}"))
+print(helpers.beside(guess, gain.estimate, f"times nano's rate, interval {gain.low:.2f} to {gain.high:.2f}"))
 
 # %% [markdown] id="faster-read"
 # Matrix products are most of the arithmetic of a prefill, and NumPy's library does them well: a compiler gains in what
@@ -237,7 +226,7 @@ for name, (kind, tokens) in PROFILES.items():
     rows.append({"new tokens a run": name, "ms": (time.perf_counter() - started_s) * 1000})
     rows[-1] |= {"wanted tokens": own.wanted_tokens, "computed tokens": own.computed_tokens, "built in, s": one.build_s}
 wrong = rows[-1]
-print(beside(guess, 100 * (1 - wrong["wanted tokens"] / wrong["computed tokens"]), "% for nobody", "counted"))
+print(helpers.beside(guess, 100 * (1 - wrong["wanted tokens"] / wrong["computed tokens"]), "% for nobody", "counted"))
 shape_table = helpers.table(rows)
 shape_table
 
@@ -270,8 +259,8 @@ answers["int8"] = answer_all(engines["int8"])
 int8_s = time_prefill({"f32": engines["onnxruntime"], "int8": engines["int8"]}, 512, 7 if quick else 21)
 int8_gain = helpers.ratio(*([1 / value for value in int8_s[name]] for name in ("f32", "int8")))
 kept = sum(one == two for one, two in zip(answers["nano"], answers["int8"], strict=True))
-print(beside(guess_same, kept, f"of {len(prompts)} answers the same"))
-print(beside(guess_rate, int8_gain.estimate, f"times the rate, {int8_gain.low:.2f} to {int8_gain.high:.2f}"))
+print(helpers.beside(guess_same, kept, f"of {len(prompts)} answers the same"))
+print(helpers.beside(guess_rate, int8_gain.estimate, f"times the rate, {int8_gain.low:.2f} to {int8_gain.high:.2f}"))
 
 # %% id="engines-table"
 engine_rows = [
@@ -305,7 +294,7 @@ guess = None
 shape = helpers.model_shape(aot_model)
 matrices = shape.active_parameters - shape.head_parameters
 crossing = matrices / (shape.layers * shape.heads * shape.head_size)
-print(beside(guess, crossing, "tokens", "counted"))
+print(helpers.beside(guess, crossing, "tokens", "counted"))
 rows = []
 for length in (128, 1024, 4096):
     flops = helpers.prefill_step(shape, "f32", prompt_tokens=length).flops
@@ -348,7 +337,7 @@ for length in lengths:
     points.append({"bundle": folder.name, "prompt_tokens": length, "flops": flops})
 ttfts_s = [run.metrics.ttft_s.p50 for run in runs]
 times = ttfts_s[lengths.index(2048)] / ttfts_s[lengths.index(256)]
-print(beside(guess_times, times, "times as long"))
+print(helpers.beside(guess_times, times, "times as long"))
 
 # %% [markdown] id="peak-text"
 # On a laptop the peak is the rate of NumPy's matrix product, measured before and after; the better one counts, since a
@@ -389,7 +378,7 @@ for point, ttft_s in zip(points, ttfts_s, strict=True):
     rows.append({"prompt tokens": point["prompt_tokens"], "TTFT, ms": ttft_s * 1000})
     rows[-1] |= {"tokens/s": point["prompt_tokens"] / ttft_s, "GFLOP": point["flops"] / 1e9, "of the peak": share}
 share = points[-1]["flops"] / max(1e-9, ttfts_s[-1] - max(0.0, fixed_s)) / peak
-print(beside(guess_share, 100 * share, "% of the matrix peak, at the longest prompt"))
+print(helpers.beside(guess_share, 100 * share, "% of the matrix peak, at the longest prompt"))
 if share > 1:
     busier = "this machine was busier while its peak was measured than while it computed the prompts"
     print("above 100 %:", busier if on_laptop else "the assumed peak is too low, or something was not computed")
@@ -425,7 +414,7 @@ for asked in ("first", "second"):
     rows.append({"asked": asked, **trap, "told, tokens/s": told, "true, tokens/s": true})
 if other is not server:
     other.stop()
-print(beside(guess, rows[1]["told, tokens/s"] / rows[0]["told, tokens/s"], "times as fast, it seems"))
+print(helpers.beside(guess, rows[1]["told, tokens/s"] / rows[0]["told, tokens/s"], "times as fast, it seems"))
 helpers.table(rows)
 
 # %% [markdown] id="trap-read"
@@ -481,7 +470,7 @@ first, last = rows[0], rows[-1]
 guesses = {"short ones, mean TTFT ms": guess_wait, "writers, largest gap ms": guess_gap}
 print(f"{last['budget']}, as a factor of {first['budget']}:")
 for what in [name for name in first if name != "budget"]:
-    print(f"{what.removesuffix(' ms')}:", beside(guesses.get(what), last[what] / first[what], "times"))
+    print(f"{what.removesuffix(' ms')}:", helpers.beside(guesses.get(what), last[what] / first[what], "times"))
 
 # %% [markdown] id="visitors-why"
 # Pieces are meant for the *writers*: each step yields their next token, and a small step is short. Newcomers wait for
@@ -601,7 +590,9 @@ for figure in helpers.published():
     rows.append({"published": f"{figure.engine}, {figure.model}, {figure.precision}", "sparks": figure.sparks})
     rows[-1] |= {"prefill, tokens/s": figure.prefill_tokens_per_s, "needs TFLOP/s": needed / 1e12}
     rows[-1] |= {"of the most there is": f"{needed / there:.0%}", "verdict": "impossible" if needed > there else ""}
-print(beside(guess, sum(row["verdict"] == "impossible" for row in rows), f"of {len(rows)} impossible", "computed"))
+print(
+    helpers.beside(guess, sum(row["verdict"] == "impossible" for row in rows), f"of {len(rows)} impossible", "computed")
+)
 published_table = helpers.table(rows)
 words = "Published by others; the limit is computed."
 report_sections.append(helpers.Section("Published prefill figures", words, published_table))
@@ -646,7 +637,7 @@ simulated_rows = [simulate(precision, length) for precision in ("bf16", "fp8", "
 simulated_table = helpers.table(simulated_rows)
 report_sections.append(helpers.Section("A Spark, simulated", "Llama-3.1-8B on TensorRT-LLM.", simulated_table))
 rates = {row["precision"]: row["prefill, tokens/s"] for row in simulated_rows if row["prompt tokens"] == 2048}
-print(beside(guess, rates["nvfp4"] / rates["bf16"], "times bf16's rate", "simulated"))
+print(helpers.beside(guess, rates["nvfp4"] / rates["bf16"], "times bf16's rate", "simulated"))
 simulated_table
 
 # %% [markdown] id="s12"

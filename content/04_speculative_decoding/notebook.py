@@ -64,17 +64,6 @@ report_sections = []  # what the sections below add to the report
 # one. Every sentence about a result is made from what was measured a moment ago, on this machine.
 
 
-# %% id="beside"
-def beside(guess: float | None, measured: float, unit: str) -> str:
-    """A guess beside what came out."""
-    found = f"measured {measured if isinstance(measured, int) else helpers.digits(measured)} {unit}"
-    if guess is None:
-        return f"{found} (no guess)"
-    if min(guess, measured) <= 0:
-        return f"{found}, guessed {guess:g}"
-    return f"{found}, guessed {guess:g}: off by a factor of {max(measured / guess, guess / measured):.1f}"
-
-
 # %% [markdown] id="s1"
 # ## 1. One pass, several tokens
 # Decode waits for memory: a step reads all weights to compute *one* token of each sequence, and the arithmetic units
@@ -109,7 +98,9 @@ with helpers.launch(own_engine, model, speculation="eagle3", draft_tokens=4) as 
     same = str(speculative.chat("Count from 1 to 20.", max_tokens=64, temperature=0)) == expected
     counted = speculative.metrics()
 print("the same words:", same)
-print("by the engine's own counters:", beside(guess, counted["acceptance_length"], "tokens a pass of the target"))
+print(
+    "by the engine's own counters:", helpers.beside(guess, counted["acceptance_length"], "tokens a pass of the target")
+)
 
 # %% [markdown] id="acceptance-view-text"
 # The same answer, seen from inside nano: proposals that were kept, proposals that were thrown away, and in bold the
@@ -175,7 +166,7 @@ shares = {}
 for rule in (verify_sampled, accept_if_best):
     outcomes = [rule(int(token), p, q, random) for token in proposals]
     shares[rule.__name__] = np.bincount(outcomes, minlength=len(p)) / len(outcomes)
-print(beside(guess, 100 * shares["accept_if_best"][0], "% for the favourite"))
+print(helpers.beside(guess, 100 * shares["accept_if_best"][0], "% for the favourite"))
 
 # %% id="distribution-test"
 CRITICAL = 16.27  # chi-square, 3 degrees of freedom: exceeded by chance once in a thousand times
@@ -307,7 +298,9 @@ for kind, guess in (("predictable", guess_predictable), ("free", guess_free)):
     if kind not in by_kind:
         continue
     best = max(by_kind[kind].runs[1:], key=lambda run: by_kind[kind].ratio(run.label).estimate)
-    print(f"{kind}, {best.label}:", beside(guess, by_kind[kind].ratio(best.label).estimate, "times the baseline"))
+    print(
+        f"{kind}, {best.label}:", helpers.beside(guess, by_kind[kind].ratio(best.label).estimate, "times the baseline")
+    )
 base_runs = {kind: result.runs[0] for kind, result in by_kind.items()}
 print("baseline:", {kind: f"{run.metrics.output_tokens_per_s:.1f} tokens/s" for kind, run in base_runs.items()})
 
@@ -360,7 +353,7 @@ k_table
 # %% id="sweep-k-read"
 ratios = {run.label: by_k.ratio(run.label).estimate for run in by_k.runs[1:]}
 best_k = int(max(ratios, key=ratios.__getitem__).split()[-1])
-print(beside(guess, best_k, "proposed tokens, the best of those tried"))
+print(helpers.beside(guess, best_k, "proposed tokens, the best of those tried"))
 
 # %% [markdown] id="s6"
 # ## 6. Many users: where it loses
@@ -383,8 +376,8 @@ users_table
 
 # %% id="many-users-read"
 gain = {n: result.ratio("EAGLE-3") for n, result in by_users.items()}
-print("at 4 users:", beside(guess_4, gain[4].estimate, "times"))
-print("at 16 users:", beside(guess_16, gain[16].estimate, "times"))
+print("at 4 users:", helpers.beside(guess_4, gain[4].estimate, "times"))
+print("at 16 users:", helpers.beside(guess_16, gain[16].estimate, "times"))
 falls = gain[16].high < gain[1].low
 print("The gain falls from 1 user to 16." if falls else "No fall from 1 user to 16 is shown: the intervals overlap.")
 loses = "loses" if gain[16].high < 1 else "gains" if gain[16].low > 1 else "is not shown to gain or lose: 1 is inside"

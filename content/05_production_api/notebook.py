@@ -61,14 +61,6 @@ run_dir = helpers.run_folder(run_dir)
 # abandoned request can be seen only from behind it.
 
 
-# %% id="beside"
-def beside(guess: float | None, measured: float, unit: str) -> str:
-    """A guess beside what came out."""
-    if guess is None:
-        return f"measured {measured:,.3g} {unit} (no guess)"
-    return f"measured {measured:,.3g} {unit}, guessed {guess:,.3g}"
-
-
 # %% [markdown] id="s1"
 # ## 1. The stream on the wire
 # Start an engine, open a socket, and look at the bytes that come back when `"stream": true` is asked for. (Its prefix
@@ -217,7 +209,7 @@ helpers.table(
 # %% id="blocking-result"
 slowest_s = {key: max(record.ttft_s for record in run.records) for key, run in runs.items()}
 ratio = {users: slowest_s["blocking", users] / slowest_s["asynchronous", users] for users in (1, 8)}
-print("eight users:", beside(guess, ratio[8], "times as long, engine: mock"))
+print("eight users:", helpers.beside(guess, ratio[8], "times as long, engine: mock"))
 print(f"one user: {ratio[1]:.2f} times as long")
 helpers.timeline(runs["blocking", 8].records, "Eight users behind the blocking relay, engine: mock server")
 
@@ -708,7 +700,7 @@ guess = None
 # %% id="burst"
 burst = drill.burst(12)
 refused = [answer for answer in burst["answers"] if answer["status"] == 429]
-print(beside(guess, len(refused), "of 12 sent away, engine: mock"))
+print(helpers.beside(guess, len(refused), "of 12 sent away, engine: mock"))
 print("they were told to come back after", ", ".join(sorted({answer["retry_after"] for answer in refused})), "s")
 print(f"at the engine at most {burst['peaks']['steady']} at once, of {LIMITS['queue'][0]} places")
 show(burst)
@@ -750,7 +742,7 @@ for name, record in {"with the layer": leaves, "without it": careless_leaves}.it
         late = [at_s for at_s in entry["writes_s"] if at_s > answer["left_s"]]
         rows.append({"server": name, "answer": kind, "the engine's end of it": entry["outcome"]})
         rows[-1] |= {"tokens written": entry["tokens"], "writes after the client had left": len(late)}
-print(beside(guess, rows[0]["writes after the client had left"], "tokens for nobody, engine: mock"))
+print(helpers.beside(guess, rows[0]["writes after the client had left"], "tokens for nobody, engine: mock"))
 helpers.table(rows)
 
 # %% [markdown] id="leaves-read"
@@ -847,7 +839,7 @@ def in_words(found) -> str:
 
 
 added = {label: added_ttft_s(comparison, label) for label in ("own", "gateway")}
-print(beside(guess, added["own"].estimate * 1000, "ms added by your server, engine: mock"))
+print(helpers.beside(guess, added["own"].estimate * 1000, "ms added by your server, engine: mock"))
 for label, found in added.items():
     print(f"{label}: {in_words(found)}")
 

@@ -16,6 +16,16 @@ def digits(value: float | None, count: int = 3) -> str:
     return f"{round(value, places):,.{max(places, 0)}f}"
 
 
+def beside(guess: float | None, found: float, unit: str, how: str = "measured") -> str:
+    """A learner's guess beside what came out, and how that was found; counts (integers) are shown whole."""
+    shown = f"{how} {f'{found:,}' if isinstance(found, int) else digits(found)} {unit}"
+    if guess is None:
+        return f"{shown} (no guess)"
+    if min(guess, found) <= 0:
+        return f"{shown}, guessed {guess:g}"
+    return f"{shown}, guessed {guess:g}: off by a factor of {max(found / guess, guess / found):.1f}"
+
+
 def milliseconds(seconds: float | None) -> str:
     """Seconds as milliseconds, without the unit."""
     return digits(None if seconds is None else seconds * 1000)

@@ -1,6 +1,6 @@
 import pytest
 
-from helpers.bench.units import MISSING, bytes_text, digits, milliseconds, quantity
+from helpers.bench.units import MISSING, beside, bytes_text, digits, milliseconds, quantity
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,17 @@ def test_times_take_the_unit_that_reads_better() -> None:
 def test_bytes_take_the_unit_that_suits_them() -> None:
     assert bytes_text(8 * 2**30) == "8.00 GiB"
     assert bytes_text(512) == "512 B"
+
+
+@pytest.mark.parametrize(
+    ("guess", "found", "text"),
+    [
+        (None, 2.5, "measured 2.50 ms (no guess)"),
+        (5.0, 2.5, "measured 2.50 ms, guessed 5: off by a factor of 2.0"),
+        (2, 1_234, "measured 1,234 ms, guessed 2: off by a factor of 617.0"),
+        (0, 2.5, "measured 2.50 ms, guessed 0"),
+        (3.0, 0.0, "measured 0 ms, guessed 3"),
+    ],
+)
+def test_a_guess_stands_beside_what_came_out(guess: float | None, found: float, text: str) -> None:
+    assert beside(guess, found, "ms") == text
