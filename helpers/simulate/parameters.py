@@ -10,7 +10,7 @@ from helpers.simulate.cost import Terms
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Six global parameters, fitted on published figures; on this CPU measured instead, with four more.
+    """Six global parameters, fitted on published figures; on this CPU measured instead, with five more.
 
     Attributes:
         memory: seconds of memory traffic / seconds at the published bandwidth (1 / the share that is reached).
@@ -19,8 +19,9 @@ class Parameters:
         layer_s: launching one layer's kernels, as a CUDA graph.
         eager_layer_s: the same without a graph.
         reduce_s: latency of one all-reduce between machines.
-        step_s, sequence_s, request_s: per step, per running sequence, per admitted request: 0 on GPUs, where the
-            published figures do not show them.
+        step_s, batch_s, sequence_s, request_s: per step, per step of several sequences (a matrix then takes the place
+            of a vector throughout), per running sequence, per admitted request: 0 on GPUs, where the published figures
+            do not show them.
         overlaps: memory traffic and arithmetic hide each other (GPU), or add up (this CPU, as `helpers.bench.cause`).
     """
 
@@ -32,6 +33,7 @@ class Parameters:
     reduce_s: float
     attention: float | None = None
     step_s: float = 0.0
+    batch_s: float = 0.0
     sequence_s: float = 0.0
     request_s: float = 0.0
     overlaps: bool = True
@@ -44,6 +46,7 @@ class Parameters:
         both_s = np.maximum(memory_s, arithmetic_s) if self.overlaps else memory_s + arithmetic_s
         launches_s = terms.layers * (self.eager_layer_s if eager else self.layer_s)
         fixed_s = self.step_s + sequences * self.sequence_s + admitted * self.request_s
+        fixed_s += self.batch_s if sequences > 1 else 0.0
         return both_s + launches_s + terms.reduces * link_s + terms.reduce_s + fixed_s
 
     def scaled(self, bytes_and_launches: float, arithmetic: float) -> "Parameters":
@@ -58,6 +61,7 @@ class Parameters:
             eager_layer_s=self.eager_layer_s * bytes_and_launches,
             reduce_s=self.reduce_s * bytes_and_launches,
             step_s=self.step_s * bytes_and_launches,
+            batch_s=self.batch_s * bytes_and_launches,
             sequence_s=self.sequence_s * bytes_and_launches,
             request_s=self.request_s * bytes_and_launches,
         )

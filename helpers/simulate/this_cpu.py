@@ -41,7 +41,7 @@ MODELS = ("course", "course-heavy")
 LOADS = ((1, 128, 32), (1, 768, 8), (2, 32, 96), (4, 128, 32), (16, 128, 32))
 """Streams, prompt and answer tokens of the runs for each model."""
 
-UNITS = ("memory", "dense", "attention", "step_s", "sequence_s", "request_s")
+UNITS = ("memory", "dense", "attention", "step_s", "batch_s", "sequence_s", "request_s")
 """The parameters that a CPU shows; NumPy's and oneDNN's kernels launch nothing."""
 
 NOTHING = Parameters(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, attention=0.0, overlaps=False)
@@ -191,8 +191,9 @@ def _kept(engine: str) -> Profile | None:
     """None if it was not measured, or the file is of another version: it is measured anew then."""
     try:
         value: dict[str, Any] = json.loads(_path(engine).read_text(encoding="utf-8"))
-        if set(value) != {f.name for f in fields(Profile)}:
-            return None
+        for kind, names in ((Profile, set(value)), (Parameters, set(value["parameters"]))):
+            if names != {f.name for f in fields(kind)}:
+                return None
         return Profile(**{**value, "parameters": Parameters(**value["parameters"])})
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, LookupError):
         return None

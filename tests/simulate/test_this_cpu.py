@@ -25,7 +25,7 @@ from helpers.simulate.sinks import Records
 from helpers.simulate.this_cpu import NOTHING, measure_profile, profile
 from helpers.simulate.traffic import Users
 
-TRUE = replace(NOTHING, memory=1.4, dense=2.0, step_s=0.002, sequence_s=0.0004, request_s=0.003)
+TRUE = replace(NOTHING, memory=1.4, dense=2.0, step_s=0.002, batch_s=0.0005, sequence_s=0.0004, request_s=0.003)
 LIMITS = SimpleNamespace(bandwidth_bytes_per_s=15e9, matrix_flops_per_s=9e10)
 
 
