@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from helpers.capstone.judgement import RECORD, Judgement, load_judgement
-from helpers.errors import CourseError, MissingError
+from helpers.course.milestones import DAMAGED
+from helpers.errors import MissingError
 
 ANONYMOUS = "anonymous"
 
@@ -35,36 +37,39 @@ def leaderboard(folders: Iterable[Path]) -> Leaderboard:
         MissingError: there is none.
     """
     found = sorted({path.parent for folder in folders for path in folder.rglob(RECORD)})
-    judged: list[tuple[Path, Judgement]] = []
+    rows: list[dict[str, Any]] = []
     unreadable = {}
     for folder in found:
         try:
-            judgement = load_judgement(folder)
-            judgement.score  # noqa: B018 - computed here, so that a damaged record is left out and not fatal
-            judged.append((folder, judgement))
-        except (CourseError, ValueError) as error:
-            unreadable[str(folder)] = " ".join(str(error).split())
-    if not judged:
+            rows.append(_row(folder, load_judgement(folder)))
+        except DAMAGED as error:
+            unreadable[str(folder)] = " ".join(str(error).split()) or type(error).__name__
+    if not rows:
         raise MissingError("there is no judgement to rank", "no folder holds one", "./course judge chat --out DIR")
-    judged.sort(key=lambda pair: (pair[1].brief.name, pair[1].brief.profile, -pair[1].score))
-    rows: list[dict[str, Any]] = []
-    for folder, judgement in judged:
-        key = (judgement.brief.name, judgement.brief.profile)
-        rank = 1 + sum((row["brief"], row["profile"]) == key for row in rows)
-        rows.append(
-            {
-                "brief": key[0],
-                "profile": key[1],
-                "rank": rank,
-                "name": judgement.deployment.name or ANONYMOUS,
-                "score": judgement.score,
-                "goodput": judgement.goodput_per_s,
-                "slo_met": judgement.slo_met,
-                "quality": judgement.quality,
-                "eur_per_1000": judgement.cost.eur_per_1000_good,
-                "deployment": ", ".join(f"{name}={value}" for name, value in judgement.deployment.decisions.items()),
-                "origin": judgement.origin,
-                "bundle": str(folder),
-            }
-        )
+    rows.sort(key=lambda row: (row["brief"], row["profile"], -row["score"]))
+    for key in {(row["brief"], row["profile"]) for row in rows}:
+        same = [row for row in rows if (row["brief"], row["profile"]) == key]
+        for rank, row in enumerate(same, start=1):
+            row["rank"] = rank
     return Leaderboard(tuple(rows), unreadable)
+
+
+def _row(folder: Path, judgement: Judgement) -> dict[str, Any]:
+    """All that is shown, so that a damaged record is left out here and not fatal later."""
+    score, goodput = judgement.score, judgement.goodput_per_s
+    if not isfinite(score) or not isfinite(goodput):
+        raise ValueError("its figures are no numbers")
+    return {
+        "brief": judgement.brief.name,
+        "profile": judgement.brief.profile,
+        "rank": 0,
+        "name": judgement.deployment.name or ANONYMOUS,
+        "score": score,
+        "goodput": goodput,
+        "slo_met": judgement.slo_met,
+        "quality": judgement.quality,
+        "eur_per_1000": judgement.cost.eur_per_1000_good,
+        "deployment": ", ".join(f"{name}={value}" for name, value in judgement.deployment.decisions.items()),
+        "origin": judgement.origin,
+        "bundle": str(folder),
+    }

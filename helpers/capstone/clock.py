@@ -18,6 +18,7 @@ from helpers.engines import registry
 from helpers.engines.adapter import complete
 from helpers.engines.plan import ServeConfig
 from helpers.engines.starting import start
+from helpers.errors import EngineFailed
 
 MEASURED_REQUESTS = 3
 """One after another; their median counts, so that one disturbed request does not."""
@@ -54,7 +55,7 @@ def measure_pace(yardstick: Yardstick | None) -> Pace:
     """Measure the yardstick on an engine of its own.
 
     Raises:
-        EngineUnavailable, EngineFailed: the yardstick's engine cannot run here.
+        EngineUnavailable, EngineFailed: the yardstick's engine cannot run here, or answered nothing.
     """
     if yardstick is None:
         return WALL
@@ -64,4 +65,8 @@ def measure_pace(yardstick: Yardstick | None) -> Pace:
     workload = unique_prompts(yardstick.input_tokens, yardstick.output_tokens)
     with start(adapter, config) as server:
         run = measure(server, workload, ClosedLoop(1), MEASURED_REQUESTS, warmup=1, label="yardstick")
-    return Pace(median(record.e2e_s or 0.0 for record in run.records), yardstick.nominal_s)
+    times_s = [record.e2e_s for record in run.records if record.ok and record.e2e_s]
+    if not times_s:
+        why = next((record.error for record in run.records if record.error), "")
+        raise EngineFailed("the yardstick was not answered", why)
+    return Pace(median(times_s), yardstick.nominal_s)

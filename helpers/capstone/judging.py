@@ -16,7 +16,7 @@ from helpers.bench.tokens import find_tokens
 from helpers.capstone.brief import Brief, find_brief
 from helpers.capstone.clock import WALL, Pace, measure_pace
 from helpers.capstone.deployment import Checked, Deployment, check
-from helpers.capstone.judgement import Judgement
+from helpers.capstone.judgement import LOAD, RECORD, Judgement
 from helpers.capstone.load import make_texts, make_workload
 from helpers.capstone.quality import ask_all
 from helpers.capstone.serving import Serving, serve
@@ -24,7 +24,7 @@ from helpers.client.wire import Endpoint
 from helpers.config import read_settings
 from helpers.engines import registry
 from helpers.engines.server import DEATH_NOTICE_S
-from helpers.errors import EngineFailed, EngineUnavailable
+from helpers.errors import EngineFailed, EngineUnavailable, UsageError
 from helpers.hardware import choose_profile, read_hardware
 
 EARLY_STREAMS = 2
@@ -57,10 +57,12 @@ def judge(
         told: called with each step.
 
     Raises:
-        UsageError: the deployment cannot be, or the brief does not allow it. EngineUnavailable: the engine is missing.
-        MissingError: it does not fit. All three before anything starts.
+        UsageError: the deployment cannot be, the brief does not allow it, or `out` holds a judgement already.
+        EngineUnavailable: the engine is missing. MissingError: it does not fit. All three before anything starts.
         EngineFailed: it did not start.
     """
+    if out is not None and ((out / RECORD).exists() or (out / LOAD).exists()):
+        raise UsageError(f"{out} holds a judgement already", "", "name another folder with --out")
     here = choose_profile(read_hardware())
     found = find_brief(brief, profile or here)
     seed = secrets.randbelow(2**31) if seed is None else seed

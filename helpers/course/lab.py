@@ -150,7 +150,7 @@ def kept_token(folder: Path) -> str:
     path = folder / "jupyter-token"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
+        if not path.exists() or not path.read_text(encoding="ascii").strip():
             with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
                 file.write(secrets.token_hex(24))
         return path.read_text(encoding="ascii").strip()

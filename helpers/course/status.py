@@ -4,7 +4,6 @@ Demonstrated: the newest run of each task below runs/. Own: the exercises that h
 is now, and the milestones judged again from what the learner's lab left.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +95,6 @@ def _read(path: Path) -> dict[str, Any]:
     """A JSON object; empty if the file is missing or was damaged: status only tells what it knows."""
     try:
         content = read_json(path)
-    except json.JSONDecodeError:
+    except ValueError:
         return {}
     return content if isinstance(content, dict) else {}

@@ -99,8 +99,9 @@ class Jobs:
             await asyncio.gather(job.task, return_exceptions=True)
 
     def dismiss(self, job: Job) -> None:
-        """Show it no more."""
-        self.all.remove(job)
+        """Show it no more; another tab may have said so already."""
+        if job in self.all:
+            self.all.remove(job)
 
     async def close(self) -> None:
         """End all jobs."""

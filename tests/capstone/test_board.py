@@ -1,5 +1,6 @@
 """The class's leaderboard: computed from the records, names only of those who gave one."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,17 @@ def test_the_best_of_each_brief_first(tmp_path: Path) -> None:
     assert board.rows[1]["origin"] == "measured"
     assert list(board.unreadable) == [str(broken)]
     assert set(board.to_json()) == {"rows", "unreadable"}
+
+
+def test_a_record_that_cannot_be_computed_is_left_out(tmp_path: Path) -> None:
+    for name in ("good", "stopped", "wordy"):
+        judgement().save(tmp_path / name)
+    for name, change in (("stopped", {"pace": {"measured_s": 1.0, "nominal_s": 0.0}}), ("wordy", {"answers": 5})):
+        path = tmp_path / name / RECORD
+        path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    board = leaderboard([tmp_path])
+    assert [Path(row["bundle"]).name for row in board.rows] == ["good"]
+    assert sorted(Path(folder).name for folder in board.unreadable) == ["stopped", "wordy"]
 
 
 def test_a_score_that_was_written_into_the_file_counts_nothing(tmp_path: Path) -> None:

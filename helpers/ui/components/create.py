@@ -1,6 +1,7 @@
 """A model made from a Modelfile, from a GGUF file of the user's, or from the course's own model."""
 
 import asyncio
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,11 @@ class CreateForm:
                 ui.button("Add the course model", on_click=self._add_course_model).props("flat no-caps")
 
     async def _take(self, event: Any) -> None:
-        folder = Path(tempfile.mkdtemp(prefix="course-gguf-"))
-        self._file = folder / Path(event.file.name).name
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+        opened, path = tempfile.mkstemp(prefix="course-", suffix=f"-{Path(event.file.name).name}")
+        os.close(opened)
+        self._file = Path(path)
         await event.file.save(self._file)
 
     def _create(self) -> None:
@@ -60,9 +64,9 @@ class CreateForm:
         except CourseError as error:
             self._say(f"{error.what}: {error.cause}." if error.cause else f"{error.what}.")
             return
-        self._begin(fields, self._file, temporary=True)
-        self._file = None
-        self._upload.reset()
+        if self._begin(fields, self._file, temporary=True):
+            self._file = None  # the job deletes it
+            self._upload.reset()
 
     async def _add_course_model(self) -> None:
         from helpers.models.catalogue import gguf
@@ -75,13 +79,15 @@ class CreateForm:
             return
         self._begin(COURSE_FIELDS, file, temporary=False)
 
-    def _begin(self, fields: dict[str, Any], file: Path | None, temporary: bool) -> None:
+    def _begin(self, fields: dict[str, Any], file: Path | None, temporary: bool) -> bool:
+        """Begin, unless something is missing; whether it was begun."""
         name = (self._name.value or "").strip()
         if not name:
             self._say("The model needs a name.")
-            return
+            return False
         self._say("")
         self._jobs.create(self._session.gateway, self._session.owner, name, fields, file, temporary)
+        return True
 
     def _say(self, problem: str) -> None:
         self._problem.text = problem
