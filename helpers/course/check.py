@@ -85,6 +85,7 @@ def check_lab(
     lab = entry.notebook("work")
     if not lab.exists():
         raise MissingError(f"there is no {lab}", "you have not opened this lab yet", f"./course lab {entry.name}")
+    digest = lab_digest(entry)  # before it is judged: what is written meanwhile was not
     exercises = judge_exercises(entry, lab)
     on_exercises(exercises)
     ending: Ending | None = None
@@ -98,7 +99,7 @@ def check_lab(
     write_json(
         progress_path(entry),
         {
-            "lab_sha256": lab_digest(entry),
+            "lab_sha256": digest,
             "exercises": {exercise.exercise: exercise.state for exercise in exercises},
             "outcome": ending.outcome if ending else "",
         },

@@ -24,8 +24,9 @@ MOST_STARTS = 40
 
 LARGEST_REQUEST_BYTES = 64_000
 LOG_BYTES = 200_000
-REFUSED_OPTIONS = ("port", "container", "nodes")
-"""Where and how an engine runs is the grader's affair."""
+REFUSED_OPTIONS = ("port", "container", "nodes", "url", "api_key", "timeout_s", "progress")
+REFUSED_EXTRAS = ("file", "interface")
+"""Where and how an engine runs, and which files it reads, is the grader's affair."""
 
 
 @dataclass
@@ -81,8 +82,10 @@ class Broker:
         for name in (model, options.get("draft_model") or "course-draft"):
             if name not in {*catalogue.entries(), *hub.models()}:
                 raise UsageError(f"the model {name!r} cannot be had while grading", "models are those of the catalogue")
-        if engine == "attach" or set(options) & set(REFUSED_OPTIONS):
-            raise UsageError(f"{', '.join(REFUSED_OPTIONS)} and attach are the grader's own affair", "")
+        extra = set(options.get("extra") or ()) & set(REFUSED_EXTRAS)
+        if engine == "attach" or extra or set(options) & set(REFUSED_OPTIONS):
+            refused = ", ".join((*REFUSED_OPTIONS, *REFUSED_EXTRAS))
+            raise UsageError(f"{refused} and attach are the grader's own affair", "")
         with self._lock:
             if len(self._servers) >= MOST_AT_ONCE or len(self.uses) >= MOST_STARTS:
                 raise UsageError(

@@ -69,7 +69,15 @@ def test_wrong_use_is_no_reason_that_something_cannot_be_run(broker: Broker, sta
 
 
 @pytest.mark.parametrize(
-    "options", [{"model": "/etc"}, {"model": "."}, {"port": 99}, {"container": True}, {"nodes": ("a",)}]
+    "options",
+    [
+        {"model": "/etc"},
+        {"model": "."},
+        {"port": 99},
+        {"container": True},
+        {"nodes": ("a",)},
+        {"extra": {"file": "/etc/passwd"}},
+    ],
 )
 def test_what_is_the_graders_own_affair_cannot_be_asked_for(
     broker: Broker, started: list[str], options: dict[str, object]
