@@ -541,7 +541,7 @@ for folder, bundle in read:
     for run in comparison.runs[1:]:
         length, rate = helpers.counted_acceptance(run)
         speedup = comparison.ratio(run.label)
-        if length is not None and rate is not None:
+        if length is not None:
             interval = [speedup.estimate, speedup.low, speedup.high]
             rows.append(
                 {"bundle": str(folder), "label": run.label, "speedup": interval, "length": length, "rate": rate}
