@@ -26,7 +26,7 @@ ARROWS = {
     "api": {"errors", "config", "hardware", "models", "client", "engines", "bench"},
     "openwebui": {"errors", "config"},
     "ui": {"errors", "config", "hardware", "models", "client", "nano", "engines", "bench", "api", "simulate"},
-    "grade": {"errors", "config", "hardware", "models", "client", "engines", "bench", "course"},
+    "grade": {"errors", "config", "hardware", "models", "client", "engines", "bench", "course", "capstone"},
     "capstone": {"errors", "config", "hardware", "models", "client", "engines", "bench", "simulate", "course", "api"},
 }
 """Package of helpers -> the packages of helpers it may import; cli and commands may import all."""

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from helpers.course.catalogue import find_tasks
+from helpers.course.files import read_json
 from helpers.course.milestones import judge_folder
 from helpers.grade.lateness import Lateness, find_lateness, read_times
 from helpers.grade.manual import Judged, manual_item, merge_manual
-from helpers.grade.results import Item, Result, unit_folder
+from helpers.grade.results import Item, Result, replay_path, unit_folder
 from helpers.grade.rubric import Band, Rubric
 
 
@@ -126,11 +127,17 @@ def _number(numbers: Any, path: str) -> Any:
 
 
 def _numbers(out: Path, result: Result, item: Item) -> Mapping[str, Any]:
-    """The judge's numbers, by judging the kept evidence again: only of a milestone that was reached, so that the
-    evidence has been read within the unit's limits before."""
+    """The judge's numbers: those of what the grader played again, else by judging the kept evidence again.
+
+    Only of a milestone that was reached, so that the evidence has been read within the unit's limits before.
+    """
     entry = next(entry for entry in find_tasks() if entry.stem == result.task)
     folder = unit_folder(out, result.learner, result.task)
     evidence = folder / item.evidence
     if evidence.parent.name == "evidence" and evidence.is_relative_to(folder):
         folder = evidence.parent.parent
+    played = read_json(replay_path(folder, item.id))
+    if played is not None:
+        numbers: Mapping[str, Any] = played["numbers"]
+        return numbers
     return judge_folder(entry, entry.milestone(item.id), folder).numbers

@@ -16,7 +16,7 @@ from helpers.grade.request import UnitRequest
 from helpers.grade.sandbox import probe
 from helpers.grade.submissions import Submission
 
-VERSION = 1
+VERSION = 2
 """Raised when the same submission would be graded otherwise."""
 
 RERUN_PERCENT = 10

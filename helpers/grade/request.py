@@ -11,8 +11,8 @@ from helpers.grade.limits import UnitLimits
 from helpers.grade.results import UnitKind
 from helpers.grade.sandbox import Sandbox, make_jail
 
-NOTEBOOK, EXERCISES, VERDICT, DRILL = "notebook", "exercises", "verdict", "drill"
-"""Places of a unit's jails: two that learners' code writes to, two that it never sees."""
+NOTEBOOK, EXERCISES, VERDICT = "notebook", "exercises", "verdict"
+"""Places of a unit's jails: two that learners' code writes to, one that it never sees. Replays make more of each."""
 
 
 @dataclass(frozen=True, slots=True)

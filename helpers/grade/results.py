@@ -115,6 +115,11 @@ def unit_folder(out: Path, learner: str, task: str) -> Path:
     return out / "units" / safe_name(learner) / task
 
 
+def replay_path(run: Path, milestone_id: str) -> Path:
+    """Where the grader's own verdict on a milestone of a run folder is kept, if it was played again."""
+    return run.parent / "replays" / run.name / f"{milestone_id}.json"
+
+
 def write_result(out: Path, result: Result) -> None:
     """Keep a result; a crash leaves the old one or the new one.
 

@@ -1,23 +1,22 @@
 """A unit's notebook run here: in a jail, with engines of the grader's, its milestones judged from what it left."""
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from helpers.config import read_settings
 from helpers.course.catalogue import Entry
 from helpers.course.execution import Ending
-from helpers.grade import replay
+from helpers.course.files import write_json
 from helpers.grade.broker import Broker
 from helpers.grade.execution import collect, run_notebook
+from helpers.grade.models import HEAVY, show_models
+from helpers.grade.replays import REPLAYS
 from helpers.grade.request import NOTEBOOK, VERDICT, UnitRequest
+from helpers.grade.results import replay_path
 from helpers.grade.tampering import cells_that_ran
 from helpers.grade.verdicts import Judged, judge_milestones
-from helpers.models import catalogue
 
-HEAVY = "course-heavy"
 NO_EVIDENCE = "no evidence"
 
 
@@ -47,7 +46,8 @@ def run_submission(request: UnitRequest, folder: Path, into: Path) -> Ran:
     scratch = Path(request.scratch, NOTEBOOK)
     broker = Broker(folder / "engines")
     try:
-        models = _show_models(request, (folder / "submitted.ipynb").read_text(encoding="utf-8"))
+        text = (folder / "submitted.ipynb").read_text(encoding="utf-8")
+        models = show_models(request, NOTEBOOK, heavy=HEAVY in text)
         environment = {"COURSE_ENGINE_BROKER": broker.url}
         jail = request.jail(NOTEBOOK, network="shared", reveal=models, environment=environment)
         ending = run_notebook(
@@ -81,10 +81,12 @@ def judge_run(entry: Entry, request: UnitRequest, folder: Path, into: Path, ran:
 
 
 def _played_again(entry: Entry, request: UnitRequest, into: Path, judged: Judged) -> Judged:
-    """What the notebook saw of itself is seen again by us."""
-    if judged.id != replay.MILESTONE or judged.state != "reached" or judged.problem:
+    """What the notebook saw of itself is seen again by us; our verdict is kept, with its numbers."""
+    play = REPLAYS.get(judged.id)
+    if play is None or judged.state != "reached" or judged.problem:
         return judged
-    verdict = replay.play_again(entry, request, into)
+    verdict = play(entry, request, into)
+    write_json(replay_path(into, judged.id), asdict(verdict))
     return replace(judged, state=verdict.state, reason=verdict.reason)
 
 
@@ -97,20 +99,3 @@ def _only_where_cells_ran(entry: Entry, judged: Sequence[Judged], ran: set[str])
         else one
         for one in judged
     ]
-
-
-def _show_models(request: UnitRequest, text: str) -> tuple[Path, ...]:
-    """Variants of the course model that were made already: the jail sees the grader's."""
-    if not request.sandbox.namespaces:
-        return ()
-    models = read_settings().cache / "models"
-    models.mkdir(parents=True, exist_ok=True)
-    if HEAVY in text:
-        catalogue.resolve(HEAVY)
-    uid = request.jail(NOTEBOOK).uid
-    seen = Path(request.scratch, NOTEBOOK) / "home" / ".cache" / "models"
-    seen.parent.mkdir(parents=True, exist_ok=True)
-    seen.symlink_to(models)
-    if uid is not None:
-        os.chown(seen.parent, uid, uid)
-    return (models,)

@@ -18,6 +18,7 @@ from helpers.course.catalogue import find_task
 from helpers.course.execution import kernel_environment
 from helpers.course.files import read_json, write_json
 from helpers.grade.judging import not_judged
+from helpers.grade.replays import LONGEST_S
 from helpers.grade.request import UnitRequest
 from helpers.grade.results import Result, unit_folder
 
@@ -146,7 +147,7 @@ def write_failure(request: UnitRequest, how: str) -> None:
 def deadline_s(request: UnitRequest) -> float:
     """How long a unit's process may take."""
     limits = request.limits
-    return limits.notebook_s + MARGIN_S + 60 * limits.exercise_s
+    return limits.notebook_s + MARGIN_S + 60 * limits.exercise_s + LONGEST_S
 
 
 def _start(request: UnitRequest, scratch: Path, attempt: int) -> _Running:

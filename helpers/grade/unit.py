@@ -1,6 +1,6 @@
 """One work unit from what was handed in to its result; runs in a process of its own (`helpers.grade.unit_child`).
 
-    sanitised -> exercises judged -> run in a jail -> files taken out -> milestones judged -> unit.json
+    sanitised -> exercises judged -> run in a jail -> files taken out -> milestones judged, played again -> unit.json
 
     OUT/units/LEARNER/TASK/unit.json         {result, claims, records, ledger, run_s}: what this unit alone can say
     OUT/units/LEARNER/TASK/submitted.ipynb   the notebook as it was run
@@ -8,6 +8,7 @@
     OUT/units/LEARNER/TASK/run/              what it left, or what was handed in: evidence, bundles, reports
     OUT/units/LEARNER/TASK/rerun/            what the notebook of a bundle in the sample left here
     OUT/units/LEARNER/TASK/engines/          the logs of the grader's engines
+    OUT/units/LEARNER/TASK/replays/          the grader's own verdicts on what it played again, with their numbers
 
 What needs the whole class, claims of not-run and copied records, is settled afterwards (`helpers.grade.claims`).
 """
@@ -34,7 +35,7 @@ from helpers.grade.sanitise import Refused, sanitise
 from helpers.grade.tampering import hidden_code, replacements
 from helpers.grade.verdicts import Judged, judge_milestones, milestone_item
 
-KEPT = ("submitted.ipynb", "executed.ipynb", "run", "rerun", "engines")
+KEPT = ("submitted.ipynb", "executed.ipynb", "run", "rerun", "engines", "replays")
 
 
 class Unit:

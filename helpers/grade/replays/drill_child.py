@@ -9,7 +9,8 @@ import sys
 
 from helpers.course.drill import Drill
 from helpers.course.drill_upstreams import DrillUpstreams
-from helpers.grade.replay import BURST, HASTY, KEYS
+from helpers.grade.replays.drill import BURST, HASTY
+from helpers.grade.replays.own_server import KEYS
 
 
 def main() -> None:
