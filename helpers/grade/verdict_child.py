@@ -42,7 +42,7 @@ def judge(entry: Entry, milestone: Milestone, folder: Path, engines: list[Mappin
         names = sorted(set(witness.named_bundles(content["evidence"])))
         problem = witness.name_problem(names)
         bundles = {} if problem else {name: load_bundle(folder / name) for name in names}
-        problem = problem or contradiction(content["evidence"], folder, bundles, engines)
+        problem = problem or contradiction(milestone.id, content["evidence"], folder, bundles, engines)
     except DAMAGED as error:
         return told | {"problem": _line(f"the evidence cannot be checked: {type(error).__name__}: {error}")}
     runs = [run for bundle in bundles.values() for run in bundle.runs]
@@ -54,11 +54,11 @@ def judge(entry: Entry, milestone: Milestone, folder: Path, engines: list[Mappin
 
 
 def contradiction(
-    data: Any, folder: Path, bundles: Mapping[str, Bundle], engines: list[Mapping[str, Any]] | None
+    milestone_id: str, data: Any, folder: Path, bundles: Mapping[str, Bundle], engines: list[Mapping[str, Any]] | None
 ) -> str:
     """What contradicts the evidence; empty if nothing does."""
     if engines is not None:
-        problem = witness.engine_problem(bundles, engines)
+        problem = witness.engine_problem(bundles, engines) or witness.unseen_problem(milestone_id, bundles, engines)
     else:
         problems = (witness.bundle_problem(folder / name, bundle) for name, bundle in bundles.items())
         problem = next(filter(None, problems), "")

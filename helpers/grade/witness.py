@@ -38,6 +38,12 @@ NEAR_TIE = 2e-2
 FEWEST_CHUNKS = 4
 """Gaps of shorter answers are too few to name a record."""
 
+OWN_SERVERS = ("12.5.load",)
+"""Milestones about servers of the notebook's own, which are played again (`helpers.grade.replays`)."""
+
+ENGINE_OF = {"12.6.ollama": "ollama"}
+"""Milestones whose evidence names no bundle of the engine that it is about."""
+
 FIGURES = ("ttft_s", "tpot_s", "e2e_s", "output_tokens_per_s", "requests", "errors", "peak_in_flight")
 
 
@@ -95,6 +101,20 @@ def engine_problem(bundles: Mapping[str, Bundle], engines: Sequence[Mapping[str,
             return f"the runs claim {tokens:,} output tokens of an engine that counted {counted[url]:,.0f}"
         if lasted_s[url] > alive_s[url] + SLACK_S:
             return f"the runs claim {lasted_s[url]:.1f} s at an engine that ran for {alive_s[url]:.1f} s"
+    return ""
+
+
+def unseen_problem(milestone_id: str, bundles: Mapping[str, Bundle], engines: Sequence[Mapping[str, Any]]) -> str:
+    """Evidence of a run here that tells of an engine which is none of the grader's."""
+    if milestone_id in OWN_SERVERS:
+        return ""
+    for folder, bundle in bundles.items():
+        for run in bundle.runs:
+            if run.target.engine not in registry.names():
+                return f"{folder}: {run.label} is of {run.target.engine[:40]!r}, which is no engine of the grader's"
+    needed = ENGINE_OF.get(milestone_id, "")
+    if needed and all(engine["engine"] != needed for engine in engines):
+        return f"it tells of {needed}, which was never started"
     return ""
 
 

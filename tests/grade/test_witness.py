@@ -46,6 +46,18 @@ def test_tokens_count_over_all_runs() -> None:
     assert "claim 512 output tokens" in witness.engine_problem(runs, [engine(counters={"output_tokens_total": 400.0})])
 
 
+def test_an_engine_of_the_notebooks_own_is_evidence_only_where_that_is_played_again() -> None:
+    runs = bundle_of(make_run("my engine"))
+    assert "no engine of the grader's" in witness.unseen_problem("12.1.report", runs, [engine()])
+    assert witness.unseen_problem("12.5.load", runs, []) == ""
+    assert witness.unseen_problem("12.1.report", bundle_of(make_run()), [engine()]) == ""
+
+
+def test_ollama_must_have_been_started() -> None:
+    assert "ollama, which was never started" in witness.unseen_problem("12.6.ollama", {}, [engine()])
+    assert witness.unseen_problem("12.6.ollama", {}, [engine(engine="ollama")]) == ""
+
+
 def test_bundles_are_named_plainly() -> None:
     data = {"bundle": "a", "rows": [{"bundle": "b"}], "bundles": ["c"], "text": "bundle"}
     assert sorted(witness.named_bundles(data)) == ["a", "b", "c"]
