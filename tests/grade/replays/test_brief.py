@@ -23,6 +23,7 @@ def deployment(**options: Any) -> Deployment:
     return Deployment.build(**{"engine": "llama.cpp", "model": "course", **options})
 
 
+@pytest.mark.alone
 def test_a_deployment_that_keeps_the_brief_gets_the_milestone(left: Path, tmp_path: Path) -> None:
     forge_brief(left, **GOOD_DEPLOYMENT)
     verdict = play_again(CAPSTONE, unit_of(CAPSTONE, tmp_path), left)

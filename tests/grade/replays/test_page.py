@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-from helpers.course import browser
-from helpers.errors import MissingError
 from helpers.grade.replays import page
 from helpers.grade.replays.page import play_again
 from tests.grade.replays.left import UI, forge_page, unit_of, write_extension
@@ -21,22 +19,14 @@ def register(ui):
 """
 
 
-@pytest.fixture
-def with_browser() -> None:
-    try:
-        browser.find_browser()
-    except MissingError as missing:
-        pytest.skip(missing.what)
-
-
-@pytest.mark.usefixtures("with_browser")
+@pytest.mark.browser
 def test_an_extension_that_works_gets_the_milestone(left: Path, tmp_path: Path) -> None:
     write_extension(left)
     verdict = play_again(UI, unit_of(UI, tmp_path), left)
     assert (verdict.state, verdict.reason) == ("reached", "")
 
 
-@pytest.mark.usefixtures("with_browser")
+@pytest.mark.browser
 @pytest.mark.parametrize(
     ("source", "reason"),
     [(LIES, "0.1"), ("raise SystemExit", "did not start with the extension")],
