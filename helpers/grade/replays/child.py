@@ -76,7 +76,9 @@ def learners_jail(request: UnitRequest, *files: Path) -> Jail:
     place = new_place(request, "played")
     jail = request.jail(place, network="shared")
     for file in files:
-        shutil.copyfile(file, Path(jail.folder, file.name))
+        copy = Path(jail.folder, file.name)
+        shutil.copyfile(file, copy)
+        copy.chmod(0o644)  # whatever the grader's umask: another user reads it
     return replace(jail, pid_file=str(Path(request.scratch, place, "pid")))
 
 
