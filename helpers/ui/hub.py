@@ -109,6 +109,8 @@ class Hub:
             live = self.live[message.id] = LiveAnswer(message)
             body = request_body(conversation, history, message) | extra
             live.task = asyncio.create_task(self._write(conversation, live, key, body))
+            # A task that is cancelled before its first step runs none of its own clean-up.
+            live.task.add_done_callback(lambda _, number=message.id: self.live.pop(number, None))
         self.touch(conversation)
 
     async def stop(self, conversation: Conversation) -> None:
@@ -152,7 +154,7 @@ class Hub:
         except SQLAlchemyError:
             logger.exception("an answer for the chat page could not be kept")
         finally:
-            self.live.pop(live.message.id, None)
+            self.live.pop(live.message.id, None)  # at once: who looks because of the next line finds it settled
             self.touch(conversation)
 
     async def _stream(self, live: LiveAnswer, key: str, body: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import shutil
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,7 +89,7 @@ class Jobs:
     def create(
         self, gateway: Gateway, owner: str, model: str, fields: dict[str, Any], gguf: Path | None, temporary: bool
     ) -> Job:
-        """Begin to create a model from a Modelfile's fields, or from a GGUF file; a temporary file is deleted after."""
+        """Begin to create a model from a Modelfile's fields, or from a GGUF file; a temporary one's folder goes."""
         job = Job(f"Create {model}", owner)
         return self._begin(job, _create(job, gateway, model, fields, gguf, temporary))
 
@@ -154,7 +155,7 @@ async def _create(
         await _follow(job, gateway, "/api/create", {"model": model, **fields, "stream": True})
     finally:
         if gguf is not None and temporary:
-            gguf.unlink(missing_ok=True)
+            shutil.rmtree(gguf.parent)
 
 
 async def _upload(job: Job, gateway: Gateway, file: Path, digest: str) -> None:

@@ -148,3 +148,15 @@ def test_a_lane_is_told_its_own_answers_only_and_no_empty_ones() -> None:
     body = request_body(conversation, history, Message(6, "c", "assistant", "", 1, model="b"))
     assert [message["content"] for message in body["messages"]] == ["Be short.", "One", "From b", "Two"]
     assert (body["model"], body["temperature"]) == ("b", 0.0)
+
+
+def test_an_answer_stopped_before_it_began_is_over(store: Store) -> None:
+    async def run() -> Message:
+        hub = Hub(Application(good), store)
+        conversation = store.add_conversation(Conversation("", "", "T", ("m",)))
+        await hub.ask(conversation, "", {})
+        await hub.stop(conversation)
+        await asyncio.wait_for(ended(hub), 20)
+        return hub.settled(store.list_messages(conversation)[-1])
+
+    assert asyncio.run(run()).state in ("stopped", "failed")

@@ -101,7 +101,8 @@ def test_a_gguf_is_handed_over_unless_it_is_there_and_the_temporary_copy_goes(tm
             await write(send)
 
     for there, temporary in ((False, True), (True, False)):
-        file = tmp_path / "a.gguf"
+        file = tmp_path / str(there) / "a.gguf"
+        file.parent.mkdir()
         file.write_bytes(b"GGUF")
         job, application = run(answer, file, temporary)
         assert job.state == "done", job.error
@@ -111,4 +112,4 @@ def test_a_gguf_is_handed_over_unless_it_is_there_and_the_temporary_copy_goes(tm
         created = application.asked[-1].fields
         assert created == {"model": "m", "system": "S", "files": created["files"], "stream": True}
         assert list(created["files"]) == ["a.gguf"]
-        assert file.exists() != temporary
+        assert file.parent.exists() != temporary

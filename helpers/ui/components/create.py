@@ -1,7 +1,7 @@
 """A model made from a Modelfile, from a GGUF file of the user's, or from the course's own model."""
 
 import asyncio
-import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -49,10 +49,9 @@ class CreateForm:
 
     async def _take(self, event: Any) -> None:
         if self._file is not None:
-            self._file.unlink(missing_ok=True)
-        opened, path = tempfile.mkstemp(prefix="course-", suffix=f"-{Path(event.file.name).name}")
-        os.close(opened)
-        self._file = Path(path)
+            shutil.rmtree(self._file.parent)
+        # In a folder of its own it keeps its name, which the Modelfile may give.
+        self._file = Path(tempfile.mkdtemp(prefix="course-gguf-")) / Path(event.file.name).name
         await event.file.save(self._file)
 
     def _create(self) -> None:
@@ -65,7 +64,7 @@ class CreateForm:
             self._say(f"{error.what}: {error.cause}." if error.cause else f"{error.what}.")
             return
         if self._begin(fields, self._file, temporary=True):
-            self._file = None  # the job deletes it
+            self._file = None  # the job deletes it and its folder
             self._upload.reset()
 
     async def _add_course_model(self) -> None:

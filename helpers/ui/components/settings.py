@@ -75,7 +75,9 @@ async def edit_settings(session: Session, conversation: Conversation) -> Convers
             return
         with dialog:
             name = await ask_text("Name of the preset", choice.value or "", "Save")
-        if name:
+        if name in {preset.name for preset in BUILT_IN}:
+            ui.notify(f"{name} is the name of a preset that is always there: choose another.")
+        elif name:
             preset = presets[name] = Preset(name, system.value or "", found, "")
             await asyncio.to_thread(store.save_preset, owner, preset)
             choice.set_options([*presets], value=name)

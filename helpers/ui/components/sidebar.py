@@ -107,9 +107,11 @@ class Sidebar:
 
     async def _rename(self, conversation: Conversation) -> None:
         title = await ask_text("Rename the conversation", conversation.title, "Rename")
-        if title:
-            await asyncio.to_thread(self._session.hub.store.change_conversation, replace(conversation, title=title))
-            self._session.hub.touch(conversation)
+        store = self._session.hub.store
+        found = await asyncio.to_thread(store.find_conversation, conversation.owner, conversation.id)
+        if title and found is not None:  # read anew: its settings may have changed since the list was shown
+            await asyncio.to_thread(store.change_conversation, replace(found, title=title))
+            self._session.hub.touch(found)
 
     async def _delete(self, conversation: Conversation) -> None:
         sure = await confirm("Delete the conversation?", f"{conversation.title}: all its messages go.", "Delete")
