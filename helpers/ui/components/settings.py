@@ -37,8 +37,9 @@ async def edit_settings(session: Session, conversation: Conversation) -> Convers
         )
         fields: dict[str, ui.number] = {}
         with ui.element("div").classes("options"):
-            for name, (kind, least, most) in OPTIONS.items():
-                field = ui.number(name, value=conversation.options.get(name), min=least, max=most)
+            for name, (kind, _, _) in OPTIONS.items():
+                # Without bounds: NiceGUI would quietly put the nearest one in the place of what was typed.
+                field = ui.number(name, value=conversation.options.get(name))
                 field.props(f'outlined dense clearable placeholder="engine\'s own" hint="{HELP[name]}" stack-label')
                 field.props("step=1" if kind is int else "step=0.05").classes(f"option-{name}")
                 fields[name] = field
