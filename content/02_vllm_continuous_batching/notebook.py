@@ -6,7 +6,7 @@
 # it batch in its own metrics, and say how many users may come; and name the term of the step's time that a batch saves,
 # here and on a Spark.
 #
-# **It takes** 2 hours: sections 1 to 6 are the core (80 minutes), 7 to 9 are marked *further*; 10 is the report. It
+# **It takes** 2 hours: sections 1 to 6 are the core (75 minutes), 7 to 9 are marked *further*; 10 is the report. It
 # needs 2 cores and 2 GB of memory; no GPU. Run unattended, all of it takes about a minute; some minutes more where vLLM
 # is installed.
 #
@@ -16,10 +16,10 @@
 # |---|---|---|
 # | 1, 2 | a race; who sits where | 20 |
 # | 3 | one step: budget, chunked prefill | 15 |
-# | 4, 5 | the KV cache in blocks; shared prefixes | 25 |
+# | 4, 5 | the KV cache in blocks; shared prefixes | 20 |
 # | 6 | a real engine under load; milestone 1 | 20 |
 # | 7 | further: vLLM for real; milestone 2 | 20 |
-# | 8, 9 | further: why it gains, here and on a Spark; two processes, graphs | 15 |
+# | 8, 9 | further: why it gains, here and on a Spark; two processes, graphs | 20 |
 # | 10 | the report; to think about | 5 |
 
 # %% [markdown] id="entry-check"

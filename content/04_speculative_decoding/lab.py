@@ -4,16 +4,16 @@
 # **You will** write what makes speculation safe (verification by rejection sampling) and what makes it worth while
 # (expected length, speedup, the batch at which it loses), then measure it beside a baseline of its own.
 #
-# **It takes** 2 hours, the first three parts about 85 minutes; 2 cores, 4 GB of memory, no GPU. **You should know**
+# **It takes** 2 hours, the first three parts about 75 minutes; 2 cores, 4 GB of memory, no GPU. **You should know**
 # what prefill, decode and a batch are (tasks 12.1 and 12.2). The guided notebook
 # `notebooks/04_speculative_decoding.ipynb` shows the same ideas at work.
 #
 # | part | you do | minutes |
 # |---|---|---|
-# | 1 | verification, greedy and sampled (exercises 1 to 4) | 35 |
+# | 1 | verification, greedy and sampled (exercises 1 to 4) | 30 |
 # | 2 | what a pass yields and what it costs (exercises 5 to 8) | 25 |
-# | 3 | a measurement beside its baseline; the milestones | 25 |
-# | 4, further | many users (exercise 9), trees (exercise 10) | 35 |
+# | 3 | a measurement beside its baseline; the milestones | 20 |
+# | 4, further | many users (exercise 9), trees (exercise 10) | 45 |
 
 # %% [markdown] id="how"
 # ## How this lab works

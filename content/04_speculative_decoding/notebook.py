@@ -5,7 +5,7 @@
 # measure what speculation gains beside a baseline of its own; read acceptance length and rate from an engine's
 # counters; find the load at which it starts to lose, and say why; and plan SGLang with EAGLE-3 for a Spark.
 #
-# **It takes** 2 hours: sections 1 to 6 are the core (80 minutes), 7 to 9 are marked *further*. It needs 2 cores and 4
+# **It takes** 2 hours: sections 1 to 6 are the core (75 minutes), 7 to 9 are marked *further*. It needs 2 cores and 4
 # GB of memory; no GPU. Run unattended, all of it takes some minutes.
 #
 # **You should know** what prefill and decode are (task 12.1), and what continuous batching is (task 12.2).
@@ -14,9 +14,9 @@
 # |---|---|---|
 # | 1, 2 | one pass, several tokens; why nothing changes | 25 |
 # | 3 | what a pass yields, what it costs | 15 |
-# | 4, 5 | measured beside its baseline, by kind of text; how many tokens to propose | 25 |
+# | 4, 5 | measured beside its baseline, by kind of text; how many tokens to propose | 20 |
 # | 6 | many users: where it loses | 15 |
-# | 7, 8 | further: other engines; SGLang on a Spark | 25 |
+# | 7, 8 | further: other engines; SGLang on a Spark | 30 |
 # | 9 | further: Medusa, MTP, trees | 10 |
 # | 10 | the report | 5 |
 #

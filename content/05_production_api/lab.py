@@ -4,7 +4,7 @@
 # **You will** write the parts of a production server as small functions, put them together, drill the server with
 # failures, and measure what it costs beside the course's own gateway.
 #
-# **It takes** 2 hours, the first four parts about 105 minutes; 2 cores, 2 GB of memory, no GPU. The guided notebook
+# **It takes** 2 hours, the first three parts about 75 minutes; 2 cores, 2 GB of memory, no GPU. The guided notebook
 # `notebooks/05_production_api.ipynb` shows each part once.
 #
 # **You should know** what TTFT is (task 12.1), and what `async def` and `await` mean in Python.
@@ -12,10 +12,10 @@
 # | part | you do | minutes |
 # |---|---|---|
 # | 1 | the stream on the wire (exercises 1 and 2) | 15 |
-# | 2 | keys, rates, a queue (exercises 3 to 6) | 30 |
+# | 2 | keys, rates, a queue (exercises 3 to 6) | 25 |
 # | 3 | what can go wrong (exercises 7 and 8), the server, the drill; milestone 1 | 35 |
 # | 4 | reading metrics (exercises 9 and 10), the load test; milestone 2 | 25 |
-# | 5, further | a change of your own | 15 |
+# | 5, further | a change of your own | 20 |
 
 # %% [markdown] id="how"
 # ## How this lab works

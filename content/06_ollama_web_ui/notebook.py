@@ -5,8 +5,8 @@
 # chat page in front of any engine, add a feature of your own to it, check in a browser that it does what it should,
 # and let others use it without letting everyone in.
 #
-# **It takes** 2 hours: sections 1 to 5 are the core (80 minutes), 6 ends with milestone 1 (15 minutes), 7 and 8 are
-# marked *further* (25 minutes). It needs 2 cores and 2 GB of memory; no GPU. Section 5 looks at pages in Chromium or
+# **It takes** 2 hours: sections 1 to 5 are the core (75 minutes), 6 ends with milestone 1 (15 minutes), 7 and 8 are
+# marked *further* (30 minutes). It needs 2 cores and 2 GB of memory; no GPU. Section 5 looks at pages in Chromium or
 # Chrome; section 7 needs an installed Ollama. Where one of them is missing, the notebook says so and goes on.
 #
 # **You should know** what TTFT is (task 12.1), what a prefix cache is (task 12.2), and how a stream arrives (task
@@ -17,10 +17,10 @@
 # |---|---|---|
 # | 1, 2 | /api/chat by hand; where the time went, and the trap | 25 |
 # | 3 | Modelfiles, presets, pulls | 15 |
-# | 4 | the chat page, and a feature of your own | 20 |
+# | 4 | the chat page, and a feature of your own | 15 |
 # | 5 | judged in a browser | 20 |
 # | 6 | the same page in front of another engine; keys; milestone 1 | 15 |
-# | 7, 8 | further: a real Ollama; milestone 2; Open WebUI | 25 |
+# | 7, 8 | further: a real Ollama; milestone 2; Open WebUI | 30 |
 
 # %% id="setup"
 import json

@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -110,8 +111,11 @@ class Hub:
             body = request_body(conversation, history, message) | extra
             live.task = asyncio.create_task(self._write(conversation, live, key, body))
             # A task that is cancelled before its first step runs none of its own clean-up.
-            live.task.add_done_callback(lambda _, number=message.id: self.live.pop(number, None))
+            live.task.add_done_callback(partial(self._forget, message.id))
         self.touch(conversation)
+
+    def _forget(self, number: int, _: asyncio.Task[None]) -> None:
+        self.live.pop(number, None)
 
     async def stop(self, conversation: Conversation) -> None:
         """End the answers being written; what was written stays."""
