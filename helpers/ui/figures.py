@@ -1,5 +1,6 @@
 """What is measured of an answer, and how it is written down: the definitions are `helpers.bench.metrics`'s."""
 
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
@@ -9,6 +10,10 @@ from helpers.client.records import RequestRecord
 BYTES_PER_TOKEN = 4
 """For estimates of what is being typed: about four bytes of English text a token."""
 
+MOST_IN_ONE_READ = 8
+"""Chunks an arrival, on average, beyond which their times are those of a buffer and not of the engine. Drafts that are
+accepted come several at once."""
+
 
 def measure(record: RequestRecord, zero_s: float) -> dict[str, Any]:
     """The figures of an answer, so far or whole; what is not known is left out.
@@ -17,17 +22,17 @@ def measure(record: RequestRecord, zero_s: float) -> dict[str, Any]:
         record: its times count from `zero_s` on time.perf_counter.
 
     Returns:
-        ttft_s, output_tokens, output_tokens_per_s (after the first token), acceptance_length, prompt_tokens,
+        ttft_s, output_tokens, output_tokens_per_s (of decode: the engine's own where it tells, else from the chunks
+        after the first, unless they came out of a buffer), acceptance_length, prompt_tokens,
         cached_tokens, e2e_s, and `counted`: whether the engine said the number of tokens, or chunks were counted.
     """
     usage, chunks = record.usage, record.chunk_s
     counted = usage.output_tokens is not None
     tokens = usage.output_tokens if usage.output_tokens is not None else len(chunks)
-    writing_s = chunks[-1] - chunks[0] if chunks else 0.0
     found: dict[str, Any] = {
         "ttft_s": record.ttft_s,
         "output_tokens": tokens,
-        "output_tokens_per_s": (tokens - 1) / writing_s if tokens > 1 and writing_s > 0 else None,
+        "output_tokens_per_s": engine_rate(record.engine_timings) or seen_rate(tokens, chunks),
         "acceptance_length": acceptance([record])[0] if counted else live_acceptance(record.engine_timings),
         "prompt_tokens": usage.prompt_tokens,
         "cached_tokens": usage.cached_tokens,
@@ -35,6 +40,21 @@ def measure(record: RequestRecord, zero_s: float) -> dict[str, Any]:
         "counted": counted,
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def engine_rate(timings: dict[str, Any]) -> float | None:
+    """Tokens a second by llama.cpp's own clock; None where it does not say."""
+    rate, tokens = timings.get("predicted_per_second"), timings.get("predicted_n")
+    if not isinstance(rate, int | float) or not isinstance(tokens, int) or rate <= 0 or tokens < 2:
+        return None
+    return float(rate)
+
+
+def seen_rate(tokens: int, chunks: Sequence[float]) -> float | None:
+    """Tokens a second after the first chunk; None if the chunks' times do not say."""
+    if tokens < 2 or len(set(chunks)) < max(2, len(chunks) / MOST_IN_ONE_READ):
+        return None
+    return (tokens - 1) / (chunks[-1] - chunks[0])
 
 
 def live_acceptance(timings: dict[str, Any]) -> float | None:

@@ -19,6 +19,21 @@ def test_figures_are_those_of_the_engine_where_it_counts() -> None:
     assert "acceptance_length" not in found
 
 
+def test_a_rate_is_the_engine_s_own_where_it_tells() -> None:
+    record = answered(output_tokens=11)
+    record.engine_timings = {"predicted_n": 11, "predicted_per_second": 80.5}
+    assert measure(record, 0.0)["output_tokens_per_s"] == 80.5
+    record.engine_timings = {"predicted_n": 1, "predicted_per_second": 1e6}
+    assert measure(record, 0.0)["output_tokens_per_s"] == pytest.approx(50.0)
+
+
+def test_chunks_out_of_a_buffer_have_no_rate() -> None:
+    usage = Usage(output_tokens=41)
+    record = RequestRecord("1", sent_s=0.0, chunk_s=[0.038] * 40 + [0.039], done_s=0.04, usage=usage)
+    assert "output_tokens_per_s" not in measure(record, 0.0)
+    assert "tokens/s" not in describe(measure(record, 0.0))
+
+
 def test_while_nothing_is_counted_chunks_are() -> None:
     found = measure(answered(), 0.0)
     assert (found["output_tokens"], found["counted"]) == (3, False)
