@@ -592,7 +592,7 @@ class MySharing(MyNames):
 # **Guess: how many per cent of all prompt tokens need not be computed?**
 
 # %% id="guess-prefix"
-guess = None
+guess_prefix = None
 
 # %% id="prefix-race"
 system = [1000 + number for number in range(160)]
@@ -600,7 +600,8 @@ alike = helpers.mixed_load(16, prompt_tokens=(8, 16), output_tokens=(4, 16), sha
 engines = {"computed again": my_engine(MyManager(128)), "shared": my_engine(MySharing(128))}
 laps = helpers.race(engines, alike)
 counters = engines["shared"].counters
-print(f"{counters.cached_tokens / counters.prompt_tokens:.0%} of the prompt tokens were not computed; guess: {guess}")
+share = counters.cached_tokens / counters.prompt_tokens
+print(f"{share:.0%} of the prompt tokens were not computed; guess: {guess_prefix}")
 print({name: f"TTFT p50 {lap.ttft_s.p50 * 1000:.0f} ms" for name, lap in laps.items()})
 same = [{name: answer.ids for name, answer in lap.answers.items()} for lap in laps.values()]
 print("the same tokens:", same[0] == same[1])
@@ -727,7 +728,7 @@ helpers.check("ex13-best-load", best_load)
 # what a lone user gets, to nine of ten requests. **Guess: how many streams are the best load?**
 
 # %% id="guess-load"
-guess = None
+guess_load = None
 
 # %% id="serve"
 spark_or_more = helpers.choose_profile(helpers.read_hardware()) != "laptop"
@@ -766,7 +767,7 @@ points = [
     for run in sweep.runs
 ]
 best = best_load(points, **promise, share=0.9)
-print(f"guess: {guess}; measured:", best or "no load kept the promise to nine of ten requests; is the machine busy?")
+print(f"guess: {guess_load}; measured:", best or "no load kept the promise to nine of ten; is the machine busy?")
 
 # %% [markdown] id="milestone-2-text"
 # ### Milestone 2

@@ -27,8 +27,7 @@ from pathlib import Path
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUSER = 0x00020000, 0x08000000, 0x10000000
 CLONE_NEWPID, CLONE_NEWNET = 0x20000000, 0x40000000
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
-SYS_MOUNT_SETATTR = 442
-AT_FDCWD, AT_RECURSIVE = -100, 0x8000
+SYS_MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE = 442, -100, 0x8000
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID = 1, 2
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
@@ -109,21 +108,18 @@ def die_with_parent(parent: int | None = None) -> None:
 
 
 def fork_that_ends_with_us() -> int:
-    """fork(2), of a child that may be in other process numbers and so cannot ask who its parent is.
+    """fork(2), of a child with process numbers of its own, which cannot ask who its parent is.
 
     Its signal is set after the fork; a parent that was killed in between has closed its end of the pipe.
     """
-    held, holding = os.pipe()
+    held, holding = os.pipe()  # its end here stays open for as long as this process lives
     child = os.fork()
-    if child:
-        os.close(held)  # the other end stays open for as long as this process lives
-        return child
-    os.close(holding)
-    die_with_parent()
-    if select.select([held], [], [], 0)[0]:
-        os._exit(128 + signal.SIGKILL)
-    os.close(held)
-    return 0
+    if child == 0:
+        os.close(holding)
+        die_with_parent()
+        if select.select([held], [], [], 0)[0]:
+            os._exit(128 + signal.SIGKILL)
+    return child
 
 
 def unshare(flags: int) -> None:
@@ -233,8 +229,7 @@ def become(jail: Jail, program: list[str]) -> None:
     os.umask(0o022)
     os.chdir(jail.folder)
     drop(jail)
-    # Another user's process has lost the signal that it asked for.
-    die_with_parent()
+    die_with_parent()  # again: who becomes another user loses the signal
     os.execve(program[0], program, jail.environment)
 
 
