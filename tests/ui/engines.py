@@ -128,7 +128,10 @@ class FakeOllama:
                     full = line(error="write /models/blobs: no space left on device")
                     await reply.raw(b"%x\r\n%s\r\n0\r\n\r\n" % (len(full), full))
                     return
-                await self.go_on.wait()
+                # Like Ollama, it says again how far it is: that is how it notices that nobody listens any more.
+                while not self.go_on.is_set():
+                    await asyncio.sleep(0.05)
+                    await reply.raw(b"%x\r\n%s\r\n" % (len(progress), progress))
         self.models[name] = described(name, PULLED_BYTES)
         end = line(status="success")
         await reply.raw(b"%x\r\n%s\r\n0\r\n\r\n" % (len(end), end))
