@@ -43,7 +43,8 @@ def test_memory_does_not_grow_with_the_requests() -> None:
         return peak
 
     peak_bytes(100)  # what is made once
-    assert peak_bytes(3000) < 1.2 * peak_bytes(600)
+    # A record takes far more than that; other threads of the process may allocate a little meanwhile.
+    assert peak_bytes(6_000) - peak_bytes(600) < 5_400 * 200
 
 
 def test_a_histogram_is_within_a_bin() -> None:
