@@ -33,7 +33,8 @@ SAME_RANK = 0.9
 LEAST_GAIN = 2.0
 LIMIT_S = 300.0
 
-CHAT = {"engine": "llama.cpp", "model": "course", "quantization": "q8_0", "max_num_seqs": 40, "max_model_len": 1280}
+CHAT = {"engine": "nano", "model": "course", "max_num_seqs": 24, "max_model_len": 1280}
+SLOTS = {"engine": "llama.cpp", "model": "course", "max_num_seqs": 16, "max_model_len": 1280}
 EXTRACTION = {"engine": "nano", "model": "course-heavy", "max_num_seqs": 16, "max_model_len": 512}
 AGENT = {
     "engine": "nano",
@@ -59,7 +60,7 @@ FIELD: dict[str, dict[str, Choice]] = {
         TODAY: Choice(dict(find_brief("chat", PROFILE).default), "prefix caching has too few slots"),
         "no prefix caching": Choice({**CHAT, "prefix_caching": False}, "prefix caching is off"),
         "one slot": Choice({**CHAT, "max_num_seqs": 1}, "too few slots"),
-        "tiny token budget": Choice({**CHAT, "max_num_seqs": 16, "max_num_batched_tokens": 8}, "tiny token budget"),
+        "tiny token budget": Choice({**SLOTS, "max_num_batched_tokens": 8}, "tiny token budget"),
         "a smaller model": Choice({**CHAT, "model": "course-draft"}, "quality"),
     },
     "extraction": {
