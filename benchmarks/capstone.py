@@ -2,7 +2,7 @@
 
     python benchmarks/capstone.py [--quick] [--brief chat,agent]
 
-Some 40 minutes. Each deployment is judged once; the reference ten times, each time with a load of its own. Goals: the
+Some 25 minutes. Each deployment is judged once; the reference ten times, each time with a load of its own. Goals: the
 reference has twice the goodput of what runs today; wrong choices score less, and their reasons name the cause; the
 reference has the same rank in nine judgements of ten; no judgement takes five minutes. Figures go to
 results/capstone.json and README.md; --quick judges the reference twice, under small loads, and keeps nothing. Exit code

@@ -3,7 +3,8 @@
     FOLDER/judgement.json   brief, profile, deployment, seed, clock, answers to the fixed tasks, processor time, endings
     FOLDER/load/            the load as a bundle (`helpers.load_bundle`); missing if it never began
 
-Figures are always computed from the records; nothing that could be believed instead is read back.
+Every latency, rate and score is computed from the records. The clock, the answers and the processor time are what the
+file says they were: who must not believe it plays the brief again, as the grader does.
 """
 
 from collections.abc import Mapping

@@ -38,6 +38,7 @@ class EngineUse:
         options: what was asked for.
         counters: its metrics under their common names, read last just before it was ended.
         seconds: how long it ran.
+        problem: why there are no counters; empty if there are.
     """
 
     engine: str
@@ -47,6 +48,7 @@ class EngineUse:
     options: dict[str, Any]
     counters: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    problem: str = ""
 
 
 class Broker:
@@ -118,7 +120,7 @@ class Broker:
             try:
                 use.counters = server.metrics()
             except CourseError as error:
-                self.refused.append(f"{use.engine}: no counters at its end: {error.what}")
+                use.problem = f"no counters at its end: {error.what}"
             log = server.log()[-LOG_BYTES:]
             server.stop()
             self._logs.mkdir(parents=True, exist_ok=True)

@@ -2,18 +2,24 @@
 
 - A milestone of state not-run costs nothing if it could not be run here: the grader itself refused an engine for it, or
   the task's own solution, run here as the reference, says the same. Else it was not reached.
-- Times that agree in microseconds were measured once. They belong to the learner whose seed they carry; where no seed
-  tells, nobody gets or loses points by them, and the instructor decides.
+- Times that agree in microseconds were measured once. They belong to the one learner whose seed all copies carry (a
+  seed can be written over, but not in somebody else's copy); where no seed tells, nobody gets or loses points by them,
+  and the instructor decides. Those of the course's recorded runs are nobody's.
 """
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from helpers.bench.bundle import RECORDS, load_bundle
+from helpers.config import ROOT
 from helpers.course.catalogue import find_task
 from helpers.grade.results import Item, Result
+from helpers.grade.witness import fingerprints
 
+RECORDED = "the course's recorded runs"
 COPIED_SHARE = 0.2
 """Of a milestone's answers; chance gives none."""
 
@@ -89,17 +95,26 @@ def find_copies(units: Sequence[UnitFacts]) -> dict[str, dict[str, tuple[str, bo
         if not others:
             continue
         group = [one, *others]
-        owners = [number for number in group if _is_own(units[number], milestone)]
+        # Prompts that are written out have the seed 0 beside those that are drawn.
+        seeds = [units[number].records[milestone]["seeds"] for number in group]
+        owners = [number for number in group if all(str(units[number].result.seed) in said for said in seeds)]
         if owners == [one]:
             continue
         names = ", ".join(units[other].result.learner for other in others)
         found[units[one].result.learner][milestone] = (names, len(owners) == 1)
+    published = recorded_prints()
+    for unit in units:
+        for milestone, record in unit.records.items():
+            if len(published.intersection(record["fingerprints"])) > COPIED_SHARE * len(record["fingerprints"]):
+                found[unit.result.learner][milestone] = (RECORDED, True)
     return dict(found)
 
 
-def _is_own(unit: UnitFacts, milestone: str) -> bool:
-    # Prompts that are written out have the seed 0 beside those that are drawn.
-    return str(unit.result.seed) in unit.records[milestone]["seeds"]
+@functools.cache
+def recorded_prints() -> frozenset[str]:
+    """Of the runs that come with the course."""
+    folders = [path.parent for path in (ROOT / "recorded").glob(f"*/{RECORDS}")]
+    return frozenset(fingerprints({folder.name: load_bundle(folder) for folder in folders}))
 
 
 def _settled(unit: UnitFacts, item: Item, reference: Reference, copies: Mapping[str, tuple[str, bool]]) -> Item:

@@ -53,8 +53,9 @@ def write_outputs(
     write_text(
         out / "nbgrader.csv", csv_text(NBGRADER, [_nbgrader(mark) for mine in learners.values() for mark in mine])
     )
-    for learner, mine in learners.items():
-        write_feedback(out, learner, mine)
+    written = {write_feedback(out, learner, mine) for learner, mine in learners.items()}
+    for path in set((out / "feedback").glob("*.html")) - written:
+        path.unlink()  # of who handed in nothing any more
     return write_class_report(out, marks)
 
 

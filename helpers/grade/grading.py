@@ -112,7 +112,9 @@ def write_all(out: Path, results: Sequence[Result], options: GradeOptions, submi
 def _run(
     requests: Sequence[UnitRequest], options: GradeOptions, scratch: Path, on_progress: Callable[[Progress], None]
 ) -> None:
-    todo = [request for request in requests if unit_content(request) is None]
+    contents = ((request, unit_content(request)) for request in requests)
+    # What the machine could not do the last time, for lack of memory perhaps, it may be able to do now.
+    todo = [request for request, content in contents if content is None or content.get("failure")]
     started, finished = time.monotonic(), len(requests) - len(todo)
 
     def on_done(request: UnitRequest) -> None:

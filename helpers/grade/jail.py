@@ -173,8 +173,7 @@ def build_root(jail: Jail) -> None:
     mount("none", "/", "none", MS_REC | MS_PRIVATE)
     root = jail.root
     mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=4m")
-    for path in ("/dev", "/proc"):
-        os.makedirs(root + path)
+    os.makedirs(f"{root}/proc")
     # First of all: what is shown or written may lie below them.
     for path in ("/tmp", "/dev/shm", "/run"):
         os.makedirs(root + path)
@@ -226,7 +225,6 @@ def become(jail: Jail, program: list[str]) -> None:
     """Become the program."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    os.umask(0o022)
     os.chdir(jail.folder)
     drop(jail)
     die_with_parent()  # again: who becomes another user loses the signal
@@ -248,15 +246,17 @@ def copied(jail: Jail, program: list[str]) -> list[str]:
     if not word or word not in program:
         return program
     place = program.index(word) + 1
-    Path(target).write_bytes(Path(program[place]).read_bytes())
-    os.chmod(target, 0o600)
-    if jail.uid is not None:
-        os.chown(target, jail.uid, jail.uid)
+    Path(target).unlink(missing_ok=True)  # a learner's link, for the copy to be written through
+    with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as copy:
+        copy.write(Path(program[place]).read_bytes())
+        if jail.uid is not None:
+            os.fchown(copy.fileno(), jail.uid, jail.uid)
     return [*program[:place], target, *program[place + 1 :]]
 
 
 def run(jail: Jail, program: list[str]) -> int:
     """Run the program; return its exit code."""
+    os.umask(0o022)
     die_with_parent(jail.parent)
     if jail.pid_file:
         Path(jail.pid_file).write_text(str(os.getpid()), encoding="ascii")

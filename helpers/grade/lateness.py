@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from helpers.course.catalogue import find_task
 from helpers.errors import MissingError, UsageError
 from helpers.grade.results import Result
 from helpers.grade.rubric import LateRules
@@ -37,7 +38,7 @@ def read_times(rules: LateRules) -> dict[tuple[str, str], datetime]:
 
     Raises:
         MissingError: the file is not there.
-        UsageError: a row has no learner, task or time.
+        UsageError: a row has no learner, task or time, or there is no such task.
     """
     if rules.handed_in is None:
         return {}
@@ -50,7 +51,10 @@ def read_times(rules: LateRules) -> dict[tuple[str, str], datetime]:
         ) from error
     for number, row in enumerate(csv.DictReader(text.splitlines()), start=2):
         try:
-            times[row["learner"].strip(), row["task"].strip()] = datetime.fromisoformat(row["at"].strip())
+            task = find_task(row["task"].strip()).stem
+            times[row["learner"].strip(), task] = datetime.fromisoformat(row["at"].strip())
+        except UsageError as error:
+            raise UsageError(f"{rules.handed_in}, line {number}: {error.what}", error.cause) from error
         except (AttributeError, KeyError, ValueError) as error:
             raise UsageError(
                 f"{rules.handed_in}, line {number}: {error}",

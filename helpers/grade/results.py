@@ -6,13 +6,12 @@ OUT/units/LEARNER/TASK/executed.ipynb  the notebook as it ran, beside it
 
 import hashlib
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from helpers.course.execution import TaskOutcome
-from helpers.course.files import read_json, write_json
+from helpers.course.files import write_json
 
 ItemKind = Literal["exercise", "milestone", "manual"]
 ItemState = Literal["passed", "partial", "failed", "not-written", "reached", "not-reached", "not-run"]
@@ -127,25 +126,3 @@ def write_result(out: Path, result: Result) -> None:
         MissingError: it cannot be written.
     """
     write_json(unit_folder(out, result.learner, result.task) / "result.json", result.to_json())
-
-
-def read_result(out: Path, learner: str, task: str) -> Result | None:
-    """The unit's result; None if there is none that can be read."""
-    return _read(unit_folder(out, learner, task) / "result.json")
-
-
-def read_results(out: Path) -> Iterator[Result]:
-    """All results of a folder, sorted by learner and task."""
-    for path in sorted(out.glob("units/*/*/result.json")):
-        result = _read(path)
-        if result is not None:
-            yield result
-
-
-def _read(path: Path) -> Result | None:
-    try:
-        value = read_json(path)
-        return None if value is None else Result.from_json(value)
-    except (ValueError, TypeError, KeyError):
-        # Half a file of an older version is no result: the unit is graded again.
-        return None

@@ -124,7 +124,7 @@ def unit_content(request: UnitRequest) -> dict[str, Any] | None:
 
 
 def write_failure(request: UnitRequest, how: str) -> None:
-    """A unit that cannot be graded is reported, and takes nobody else with it."""
+    """A unit that cannot be graded is reported, and takes nobody else with it; the next grading tries it again."""
     reason = f"the process that graded it ended before it was done ({how}); see log.txt"
     items = not_judged(find_task(request.task), reason)
     result = Result(
@@ -140,7 +140,7 @@ def write_failure(request: UnitRequest, how: str) -> None:
         seed=request.seed,
     )
     ledger: dict[str, list[str]] = {"engines": [], "refused": []}
-    content = {"result": result.to_json(), "claims": [], "records": {}, "ledger": ledger}
+    content = {"result": result.to_json(), "claims": [], "records": {}, "ledger": ledger, "failure": how}
     write_json(unit_folder(Path(request.out), request.learner, request.task) / "unit.json", content)
 
 

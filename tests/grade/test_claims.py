@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from helpers.grade.claims import UnitFacts, settle
+from helpers.grade.claims import UnitFacts, recorded_prints, settle
 from helpers.grade.results import Item, Result
 from tests.grade.builders import STEM
 
@@ -70,8 +70,19 @@ def test_records_are_those_of_the_learner_whose_seed_they_carry() -> None:
     assert (carol.outcome, carol.points) == ("ok", 1.0)
 
 
-def test_where_no_seed_tells_nobody_gains_and_nobody_loses() -> None:
-    alice, bob, _ = copies({"alice": ["0"], "bob": ["0"]})
+def test_records_of_the_course_are_nobody_s() -> None:
+    (name, *_) = recorded_prints()
+    (result,) = settle([unit("eve", "reached", claims=False, prints=[name], seeds=["1"])], references("reached"))
+    assert (result.outcome, result.points, result.max_points) == ("tampered", 0.0, 1.0)
+    assert "the records are those of the course's recorded runs" in result.reasons
+
+
+# In the last two, who copied wrote a seed of their own over the owner's, and the owner's own run carries another.
+@pytest.mark.parametrize(
+    "seeds", [{"alice": ["0"], "bob": ["0"]}, {"alice": ["0"], "bob": ["2"]}, {"alice": ["1"], "bob": ["2"]}]
+)
+def test_where_no_seed_tells_nobody_gains_and_nobody_loses(seeds: dict[str, list[str]]) -> None:
+    alice, bob, _ = copies(seeds)
     for result in (alice, bob):
         assert (result.outcome, result.points, result.max_points) == ("ok", 0.0, 0.0)
         assert "whose they are is for the instructor to say" in result.items[0].message

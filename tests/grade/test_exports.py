@@ -82,6 +82,13 @@ def test_the_same_results_give_the_same_bytes_whatever_their_order(tmp_path: Pat
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
 
 
+def test_who_handed_in_nothing_any_more_has_no_page(tmp_path: Path) -> None:
+    ada, ben = result("ada"), result("ben")
+    write_outputs(tmp_path, keep(tmp_path, ada, ben))
+    write_outputs(tmp_path, [ada])
+    assert [path.name for path in (tmp_path / "feedback").iterdir()] == ["ada.html"]
+
+
 def test_nothing_graded_gives_empty_tables(tmp_path: Path) -> None:
     write_outputs(tmp_path, [])
     assert rows(tmp_path / "grades.csv") == []

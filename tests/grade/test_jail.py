@@ -51,6 +51,21 @@ def test_the_program_sees_what_it_needs_and_nothing_else(jail: Jail, tmp_path: P
     assert said(jail, f"print(repr(open({str(master)!r}).read()))") == "''"
 
 
+@pytest.mark.parametrize("there", ["link", "file"])
+def test_a_file_for_the_program_is_not_written_through_what_lies_there(jail: Jail, tmp_path: Path, there: str) -> None:
+    private, elsewhere, target = tmp_path / "connection.json", tmp_path / "elsewhere", Path(jail.folder, "copy.json")
+    private.write_text("key")
+    elsewhere.write_text("untouched")
+    target.symlink_to(elsewhere) if there == "link" else target.write_text("old")
+    reading = "import sys; print(open(sys.argv[2]).read())"
+    argv = (sys.executable, "-I", "-S", "-c", reading, "-f", str(private))
+    command = replace(jail, copy=("-f", str(target))).command(*argv)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.strip() == "key", done.stderr
+    assert elsewhere.read_text() == "untouched"
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
 def test_only_its_own_folders_can_be_written(jail: Jail) -> None:
     code = f"""
 import os

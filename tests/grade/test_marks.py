@@ -138,6 +138,17 @@ def test_each_begun_day_costs_up_to_the_most(tmp_path: Path, at: str, days: int,
     assert mark.total == pytest.approx(2.5 * (1 - share))
 
 
+def test_times_may_name_a_task_in_any_of_its_ways_and_none_that_is_not_there(tmp_path: Path) -> None:
+    rules = rubric(tmp_path, LATE.replace("[late]", '[late]\nhanded_in = "times.csv"'))
+    for name, days in (("12.1", 1), ("1", 1)):
+        (tmp_path / "times.csv").write_text(f"learner,task,at\nada,{name},2027-03-02 12:00\n")
+        (mark,) = mark_all(tmp_path, [result("ada")], rules)
+        assert mark.lateness.days == days
+    (tmp_path / "times.csv").write_text("learner,task,at\nada,12.11,2027-03-02 12:00\n")
+    with pytest.raises(UsageError, match=r"line 2: there is no task '12.11'"):
+        mark_all(tmp_path, [result("ada")], rules)
+
+
 def test_an_extension_moves_the_due_time_of_one_learner(tmp_path: Path) -> None:
     (tmp_path / "times.csv").write_text(f"learner,task,at\nada,{STEM},2027-03-03 12:00\nben,{STEM},2027-03-03 12:00\n")
     text = LATE.replace("[late]", '[late]\nhanded_in = "times.csv"')
@@ -200,7 +211,7 @@ def test_files_that_are_not_there_are_told(tmp_path: Path) -> None:
         read_rubric(tmp_path / "none.toml")
     with pytest.raises(MissingError, match="cannot read"):
         mark_all(tmp_path, [result("ada")], rubric(tmp_path, '[late]\nhanded_in = "times.csv"\n'))
-    (tmp_path / "times.csv").write_text("learner,task,at\nada,x,yesterday\n")
+    (tmp_path / "times.csv").write_text(f"learner,task,at\nada,{STEM},yesterday\n")
     with pytest.raises(UsageError, match="line 2"):
         mark_all(tmp_path, [result("ada")], rubric(tmp_path, '[late]\nhanded_in = "times.csv"\n'))
 

@@ -1,13 +1,10 @@
 """12.5.server, played again: the drill against the learner's own server, with the task's own judge."""
 
-import sys
 from pathlib import Path
-from typing import Any
 
 from helpers.course.catalogue import Entry
 from helpers.course.task import Evidence, Verdict, not_reached
-from helpers.grade.replays.child import new_place, talk_to
-from helpers.grade.replays.own_server import SERVER, TIME_LIMIT_S, own_server
+from helpers.grade.replays.own_server import SERVER, play_against
 from helpers.grade.request import UnitRequest
 
 MILESTONE = "12.5.server"
@@ -25,11 +22,11 @@ def play_again(entry: Entry, request: UnitRequest, folder: Path) -> Verdict:
     if not (folder / SERVER).is_file():
         return verdict
     for _ in range(ATTEMPTS):
-        situations = _play(request, folder / SERVER)
-        if situations is None:
+        seen = play_against(request, folder / SERVER, "drill", LIMITS)
+        if seen is None:
             verdict = not_reached("the server did not start, or did not come to rest")
             continue
-        evidence = Evidence({"places": LIMITS["queue"][0], "situations": situations}, folder)
+        evidence = Evidence({"places": LIMITS["queue"][0], "situations": list(seen["situations"])}, folder)
         try:
             verdict = entry.milestone(MILESTONE).judge(evidence)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -37,19 +34,3 @@ def play_again(entry: Entry, request: UnitRequest, folder: Path) -> Verdict:
         if verdict.state == "reached":
             return verdict
     return not_reached(f"in the grader's own drill: {verdict.reason}")
-
-
-def _play(request: UnitRequest, server: Path) -> list[Any] | None:
-    """What the drill saw; None if it came to no end."""
-    program = (sys.executable, "-m", "helpers.grade.replays.drill_child")
-    jail = request.jail(new_place(request, "drill"), network="shared")
-    with talk_to(jail.command(*program), TIME_LIMIT_S) as (told, ask):
-        routes = told()
-        if routes is None:
-            return None
-        with own_server(request, server, routes["routes"], LIMITS) as url:
-            if not url:
-                return None
-            ask({"url": url})
-            seen = told()
-    return None if seen is None else list(seen["situations"])

@@ -4,10 +4,8 @@ The milestone holds if both of the grader's own runs are valid and the engine be
 wrote every answer that the clients got. What the server adds to the TTFT is measured anew with them.
 """
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from helpers.bench.run import Run
@@ -15,8 +13,7 @@ from helpers.client.mock import TrueRequest
 from helpers.client.mock_words import answer_text
 from helpers.course.catalogue import Entry
 from helpers.course.task import Verdict, not_reached, reached
-from helpers.grade.replays.child import new_place, talk_to
-from helpers.grade.replays.own_server import SERVER, TIME_LIMIT_S, own_server
+from helpers.grade.replays.own_server import SERVER, play_against
 from helpers.grade.request import UnitRequest
 
 MILESTONE = "12.5.load"
@@ -31,12 +28,13 @@ def play_again(entry: Entry, request: UnitRequest, folder: Path) -> Verdict:
     """The verdict on the grader's own load."""
     if not (folder / SERVER).is_file():
         return not_reached(f"the run left no {SERVER} to put a load on")
-    told: dict[str, Any] = {}
+    problem = ""
     for _ in range(ATTEMPTS):
-        told = _play(request, folder / SERVER)
-        if not told["problem"]:
+        told = play_against(request, folder / SERVER, "load", OPEN)
+        problem = "the server did not start, or the load came to no end" if told is None else told["problem"]
+        if not problem:
             return reached(**told["numbers"])
-    return not_reached(f"in the grader's own load: {told['problem']}")
+    return not_reached(f"in the grader's own load: {problem}")
 
 
 def load_problem(direct: Run, own: Run, behind: Sequence[TrueRequest]) -> str:
@@ -68,18 +66,3 @@ def load_problem(direct: Run, own: Run, behind: Sequence[TrueRequest]) -> str:
 def same_port(url: str, others: Sequence[str]) -> bool:
     """Whether a server says that it listens where one of the grader's does."""
     return urlsplit(url).port in {urlsplit(other).port for other in others}
-
-
-def _play(request: UnitRequest, server: Path) -> dict[str, Any]:
-    nothing = {"problem": "it came to no end", "numbers": {}}
-    program = (sys.executable, "-m", "helpers.grade.replays.load_child")
-    jail = request.jail(new_place(request, "load"), network="shared")
-    with talk_to(jail.command(*program), TIME_LIMIT_S) as (told, ask):
-        routes = told()
-        if routes is None:
-            return nothing
-        with own_server(request, server, routes["routes"], OPEN) as url:
-            if not url:
-                return {**nothing, "problem": "the server did not start"}
-            ask({"url": url})
-            return told() or nothing

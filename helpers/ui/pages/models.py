@@ -6,8 +6,9 @@ from nicegui import ui
 
 from helpers.ui.advice import advise
 from helpers.ui.components.create import CreateForm
-from helpers.ui.components.dialogs import ask_text, confirm, icon_button
+from helpers.ui.components.dialogs import ask_text, confirm
 from helpers.ui.components.jobs import JobList
+from helpers.ui.components.rows import Action, Row, Rows
 from helpers.ui.components.show import show_model
 from helpers.ui.components.theme import theme_button
 from helpers.ui.figures import size
@@ -22,6 +23,7 @@ NO_OLLAMA = (
     "(./course serve --engine NAME --model MODEL), so nothing can be pulled or deleted here. To manage models, put an "
     "Ollama behind it: ./course serve --upstream ollama=http://127.0.0.1:11434."
 )
+NONE_LOADED = "None: a model is loaded when it is asked, and stays for Ollama's keep-alive."
 NOT_ALLOWED = "This key may look at models, not change them. Ask for one that may: ./course keys add NAME --models."
 
 
@@ -31,7 +33,6 @@ class ModelsPage:
     def __init__(self, session: Session, jobs: Jobs) -> None:
         self._session = session
         self._jobs = jobs
-        self._shown: tuple[Any, ...] = ()
         self._finished = 0
 
     async def build(self) -> None:
@@ -52,10 +53,10 @@ class ModelsPage:
                 self._job_list = JobList(self._jobs)
             with ui.element("section"):
                 ui.element("h2").props('innerHTML="Loaded"')
-                self._loaded = ui.element("div").classes("rows loaded")
+                self._loaded = Rows("loaded", NONE_LOADED)
             with ui.element("section"):
                 ui.element("h2").props('innerHTML="All models"')
-                self._list = ui.element("div").classes("rows all-models")
+                self._list = Rows("all-models", "No engine answers, or none has a model.")
             self._create = CreateForm(self._session, self._jobs)
         await self._renew()
         ui.timer(TICK_S, self._tick)
@@ -95,48 +96,25 @@ class ModelsPage:
         self._notice.set_visibility(bool(notice))
         self._change.set_visibility(alive and may)
         self._create.section.set_visibility(alive and may)
-        state = (listed, loaded, alive and may)
-        if state != self._shown:
-            self._shown = state
-            self._show_loaded(loaded, alive and may)
-            self._show_list(listed, alive and may)
+        self._loaded.show([self._loaded_row(model, alive and may) for model in loaded])
+        self._list.show([self._listed_row(model, alive and may) for model in listed])
 
     def _show_error(self, text: str) -> None:
         self._error.text = text
         self._error.set_visibility(bool(text))
 
-    def _show_list(self, models: list[dict[str, Any]], may_change: bool) -> None:
-        self._list.clear()
-        with self._list:
-            for model in models:
-                name, details = model["name"], model.get("details") or {}
-                own = may_change and bool(model.get("size")) and details.get("quantization_level", "") != ""
-                with ui.element("div").classes("row-item"):
-                    with ui.element("div").classes("row-main"):
-                        ui.label(name).classes("row-title")
-                        ui.label(_facts(model)).classes("quiet")
-                    icon_button("info", f"About {name}", lambda name=name: self._act(show_model(self._session, name)))
-                    if own:
-                        icon_button("file_copy", f"Copy {name}", lambda name=name: self._copy(name))
-                        icon_button("delete", f"Delete {name}", lambda model=model: self._delete(model))
-            if not models:
-                ui.label("No engine answers, or none has a model.").classes("quiet")
+    def _listed_row(self, model: dict[str, Any], may_change: bool) -> Row:
+        name, details = model["name"], model.get("details") or {}
+        actions = [Action(f"About {name}", lambda: self._act(show_model(self._session, name)), "info")]
+        if may_change and model.get("size") and details.get("quantization_level", ""):
+            actions.append(Action(f"Copy {name}", lambda: self._copy(name), "file_copy"))
+            actions.append(Action(f"Delete {name}", lambda: self._delete(name, model["size"]), "delete"))
+        return Row(name, _facts(model), tuple(actions))
 
-    def _show_loaded(self, models: list[dict[str, Any]], may_change: bool) -> None:
-        self._loaded.clear()
-        with self._loaded:
-            for model in models:
-                with ui.element("div").classes("row-item"):
-                    with ui.element("div").classes("row-main"):
-                        ui.label(model["name"]).classes("row-title")
-                        ui.label(_memory(model)).classes("quiet")
-                    if may_change and model.get("size_vram") is not None and model.get("size"):
-                        unload = ui.button("Unload", on_click=lambda name=model["name"]: self._unload(name))
-                        unload.props("flat dense no-caps")
-            if not models:
-                ui.label("None: a model is loaded when it is asked, and stays for Ollama's keep-alive.").classes(
-                    "quiet"
-                )
+    def _loaded_row(self, model: dict[str, Any], may_change: bool) -> Row:
+        can_unload = may_change and model.get("size_vram") is not None and model.get("size")
+        unload = Action("Unload", lambda: self._unload(model["name"]))
+        return Row(model["name"], _memory(model), (unload,) if can_unload else ())
 
     async def _pull(self) -> None:
         name = (self._pull_name.value or "").strip()
@@ -152,12 +130,11 @@ class ModelsPage:
                 self._session.gateway.ask("POST", "/api/copy", {"source": name, "destination": copy, "model": name})
             )
 
-    async def _delete(self, model: dict[str, Any]) -> None:
-        name = model["name"]
+    async def _delete(self, name: str, size_bytes: int) -> None:
         with self._change:
             sure = await confirm(
                 f"Delete {name}?",
-                f"{size(model.get('size') or 0)} become free. To have it back it must be pulled.",
+                f"{size(size_bytes)} become free. To have it back it must be pulled.",
                 "Delete",
             )
         if sure:

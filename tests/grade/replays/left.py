@@ -20,7 +20,7 @@ from tests.capstone.samples import judgement, steady
 from tests.course.test_tour import FEATURE, good
 
 API, UI, CAPSTONE = find_task("5"), find_task("6"), find_task("capstone")
-GOOD_DEPLOYMENT = {"quantization": "q8_0", "max_num_seqs": 40, "max_model_len": 1280}
+GOOD_DEPLOYMENT = {"engine": "nano", "model": "course", "max_num_seqs": 24, "max_model_len": 1280}
 PREDICTION = {"goodput_per_s": 5.3}
 
 

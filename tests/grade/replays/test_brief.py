@@ -23,7 +23,6 @@ def deployment(**options: Any) -> Deployment:
     return Deployment.build(**{"engine": "llama.cpp", "model": "course", **options})
 
 
-@pytest.mark.alone
 def test_a_deployment_that_keeps_the_brief_gets_the_milestone(left: Path, tmp_path: Path) -> None:
     forge_brief(left, **GOOD_DEPLOYMENT)
     verdict = play_again(CAPSTONE, unit_of(CAPSTONE, tmp_path), left)
@@ -72,7 +71,9 @@ def test_a_path_a_command_or_a_number_beyond_all_bounds_is_refused(options: dict
 
 
 def test_an_ordinary_deployment_passes_without_its_name() -> None:
-    ordinary = deployment(**GOOD_DEPLOYMENT, extra={"n_batch": 512}, prediction=PREDICTION, name="Ada")
+    ordinary = deployment(
+        max_num_seqs=40, max_model_len=1280, extra={"n_batch": 512}, prediction=PREDICTION, name="Ada"
+    )
     assert plain_deployment(ordinary) == replace(ordinary, name="")
     assert plain_deployment(deployment(model="llama-3.1-8b")).model == "llama-3.1-8b"
 
