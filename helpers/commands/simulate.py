@@ -94,7 +94,7 @@ def _run(arguments: argparse.Namespace) -> dict[str, Any]:
         acceptance=arguments.acceptance,
         draft_tokens=arguments.draft_tokens,
         eager=arguments.eager,
-        progress=lambda text: print(f"{text}, a minute or two, once", file=sys.stderr),
+        progress=lambda text: print(f"{text}, some two minutes, once", file=sys.stderr),
     )
     if arguments.out:
         result.save(arguments.out)

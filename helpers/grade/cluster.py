@@ -6,9 +6,10 @@ learner handed in is ever unpickled: it travels as bytes.
 """
 
 import importlib
+import itertools
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from helpers.grade.schedule import OnDone, deadline_s, end, start, write_failure
 
 ATTEMPTS = 4
 """Of a unit whose worker died: the first worker's death may be the unit's own doing, four would be."""
+
+AHEAD = 2
+"""Units that are sent for each thread of the workers: one at work, one waiting."""
 
 CONNECT_LIMIT_S = 20.0
 POLL_S = 0.1
@@ -49,15 +53,24 @@ def run_on_cluster(address: str, requests: Sequence[UnitRequest], on_done: OnDon
             f"no dask scheduler at {address}", str(error), "dask scheduler, then: dask worker ADDRESS"
         ) from error
     with client:
-        futures = {}
-        for request in requests:
-            arguments = request.to_json(), handed_in(request)
-            # Two learners may hand in the very same file, and dask does what has the same key once.
-            key = f"unit-{request.learner}-{request.digest}"
-            future = client.submit(grade_remotely, *arguments, key=key, retries=ATTEMPTS)
-            futures[future] = request
-        for future in distributed.as_completed(list(futures), loop=client.loop):
-            request = futures[future]
+        futures: dict[Any, UnitRequest] = {}
+        completed = distributed.as_completed(loop=client.loop)
+
+        def submit(some: Iterable[UnitRequest]) -> None:
+            for request in some:
+                arguments = request.to_json(), handed_in(request)
+                # Two learners may hand in the very same file, and dask does what has the same key once.
+                key = f"unit-{request.learner}-{request.digest}"
+                future = client.submit(grade_remotely, *arguments, key=key, retries=ATTEMPTS)
+                futures[future] = request
+                completed.add(future)
+
+        # Only so many ahead that no worker waits: what is submitted lies in this process's memory.
+        waiting = iter(requests)
+        submit(itertools.islice(waiting, AHEAD * max(1, sum(client.nthreads().values()))))
+        for future in completed:
+            submit(itertools.islice(waiting, 1))
+            request = futures.pop(future)
             if future.status == "finished":
                 take_back(request, future.result())
             else:
@@ -75,10 +88,13 @@ def handed_in(request: UnitRequest) -> Files:
         with Path(request.notebook).open("rb") as file:
             files["notebook.ipynb"] = file.read(request.limits.notebook_bytes + 1)
     if request.bundle:
-        folder = Path(request.bundle)
+        folder, left = Path(request.bundle), request.limits.disk_bytes
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.is_symlink():
-                files[f"bundle/{path.relative_to(folder)}"] = path.read_bytes()
+            # A byte more than it may have, so that the worker sees that it is too much.
+            if left >= 0 and len(files) <= request.limits.files + 1 and path.is_file() and not path.is_symlink():
+                with path.open("rb") as file:
+                    files[f"bundle/{path.relative_to(folder)}"] = content = file.read(left + 1)
+                left -= len(content)
     return files
 
 

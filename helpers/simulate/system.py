@@ -134,7 +134,11 @@ def make_system(
     if device == CPU:
         profile = this_cpu.profile(engine, progress)
         machine = replace(machine, bandwidth_bytes_per_s=profile.bandwidth_bytes_per_s, flops_per_s=profile.rates)
-        found, memory_factor, arithmetic_factor = profile.parameters, profile.factor, profile.factor
+        found, memory_factor, arithmetic_factor = (
+            profile.parameters_of(described.parameters),
+            profile.factor,
+            profile.factor,
+        )
         engines: tuple[str, ...] = (profile.engine,)
     else:
         fitted = fit()

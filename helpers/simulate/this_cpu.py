@@ -2,16 +2,19 @@
 
 A handful of short runs of the engine itself; each run's duration, and the first token's wait of a single stream, are
 linear in the parameters once the schedule is known, and the schedule of a closed loop does not depend on them. So every
-run is played once for each parameter, with that parameter 1 and the others 0, and least squares finds the mix.
+run is played once for each parameter, with that parameter 1 and the others 0, and least squares finds the mix. What the
+mix cannot say, that a library's kernels suit some sizes of a batch better than others, is kept as a factor for each.
 """
 
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from helpers.bench.arrivals import ClosedLoop
 from helpers.bench.bundle import write_json
@@ -38,11 +41,21 @@ from helpers.simulate.traffic import Users
 MODELS = ("course", "course-heavy")
 """Two sizes, so that bytes and FLOPs can be told from what every step costs."""
 
-LOADS = ((1, 128, 32), (1, 768, 8), (2, 32, 96), (4, 128, 32), (16, 128, 32))
-"""Streams, prompt and answer tokens of the runs for each model."""
+DECODING = ((1, 128, 32), (2, 32, 96), (4, 128, 32), (16, 128, 32))
+LOADS = (*DECODING, (1, 768, 8))
+"""Streams, prompt and answer tokens of the runs for each model; of the first ones most is decoding."""
 
-UNITS = ("memory", "dense", "attention", "step_s", "batch_s", "sequence_s", "request_s")
+FEWEST_REQUESTS = 4
+"""Of a run; and two waves of all streams after a first one, in which kernels are prepared for each size of a batch."""
+
+UNITS = ("memory", "dense", "attention", "step_s", "batch_s", "sequence_s", "request_s", "admit_s")
 """The parameters that a CPU shows; NumPy's and oneDNN's kernels launch nothing."""
+
+Equation = tuple[tuple[float, ...], float]
+"""A column a parameter, and seconds."""
+
+Curve = tuple[tuple[int, float], ...]
+"""(sequences, measured / fitted), as in `Parameters`."""
 
 NOTHING = Parameters(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, attention=0.0, overlaps=False)
 
@@ -55,6 +68,8 @@ class Profile:
         factor: measured / fitted lies within it for 80 % of the left-out equations.
         largest_batch, largest_parameters: of what was measured.
         worst: the largest relative error of a left-out equation.
+        decode_factors: (parameters of the model, its curve) for each model that was measured, the smaller first. Error
+            and interval are those of the mix without them.
     """
 
     engine: str
@@ -67,6 +82,18 @@ class Profile:
     largest_parameters: int
     date: str
     load_average: float | None
+    decode_factors: tuple[tuple[int, Curve], ...] = ()
+
+    def parameters_of(self, model_parameters: int) -> Parameters:
+        """The mix with the curve of a model of that size: between two measured ones by the logarithm of the size."""
+        if not self.decode_factors:
+            return self.parameters
+        sizes, curves = zip(*self.decode_factors, strict=True)
+        near = np.interp(math.log(model_parameters), np.log(sizes), np.arange(len(sizes)))
+        below, share = curves[int(near)], near % 1
+        above = curves[min(int(near) + 1, len(curves) - 1)]
+        curve = [(count, one + share * (other - one)) for (count, one), (_, other) in zip(below, above, strict=True)]
+        return replace(self.parameters, decode_factors=tuple(curve))
 
     @property
     def rates(self) -> dict[str, float]:
@@ -99,13 +126,14 @@ def profile(engine: str, progress: Callable[[str], None] | None = None) -> Profi
 
 
 def measure_profile(engine: str, *, keep: bool = True, progress: Callable[[str], None] | None = None) -> Profile:
-    """Measure an engine on this CPU: a minute or two, depending on the engine's start.
+    """Measure an engine on this CPU: two minutes or three, depending on the engine's start.
 
     Raises:
         EngineUnavailable, EngineFailed: the engine does not run here. CheckFailed: its requests failed.
     """
     limits = measure_limits()
-    equations: list[tuple[tuple[float, ...], float]] = []
+    equations: list[Equation] = []
+    decoding: dict[tuple[int, int], Equation] = {}
     for model in MODELS:
         if progress is not None:
             progress(f"measuring {engine} with {model} on this CPU")
@@ -115,16 +143,21 @@ def measure_profile(engine: str, *, keep: bool = True, progress: Callable[[str],
                     server,
                     unique_prompts(input_tokens, output_tokens, seed=streams),
                     ClosedLoop(streams),
-                    max(4, streams),
-                    warmup=2,
+                    max(FEWEST_REQUESTS, 2 * streams),
                 )
-                equations += _equations(run, model, engine, limits.bandwidth_bytes_per_s, limits.matrix_flops_per_s)
+                made = _equations(run, model, engine, limits.bandwidth_bytes_per_s, limits.matrix_flops_per_s)
+                equations += made
+                if (streams, input_tokens, output_tokens) in DECODING:
+                    decoding[architecture(model).parameters, streams] = made[0]
     found = _solve(equations)
     misses = sorted(
         abs(math.log(target / _value(columns, _solve([*equations[:index], *equations[index + 1 :]]))))
         for index, (columns, target) in enumerate(equations)
     )
-    made = Profile(
+    curves: dict[int, list[tuple[int, float]]] = {}
+    for (size, streams), (columns, target) in sorted(decoding.items()):
+        curves.setdefault(size, []).append((streams, target / _value(columns, found)))
+    measured = Profile(
         engine=engine,
         parameters=Parameters(**{**asdict(NOTHING), **dict(zip(UNITS, found, strict=True))}),
         bandwidth_bytes_per_s=limits.bandwidth_bytes_per_s,
@@ -135,17 +168,16 @@ def measure_profile(engine: str, *, keep: bool = True, progress: Callable[[str],
         largest_parameters=max(architecture(model).parameters for model in MODELS),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         load_average=load_average(),
+        decode_factors=tuple((size, tuple(curve)) for size, curve in curves.items()),
     )
     if keep:
         path = _path(engine)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, asdict(made))
-    return made
+        write_json(path, asdict(measured))
+    return measured
 
 
-def _equations(
-    run: Run, model: str, engine: str, bandwidth: float, flops_per_s: float
-) -> list[tuple[tuple[float, ...], float]]:
+def _equations(run: Run, model: str, engine: str, bandwidth: float, flops_per_s: float) -> list[Equation]:
     """What a run's duration, and a single stream's first token, are made of: (one column a parameter, seconds)."""
     if run.metrics.errors or run.metrics.ttft_s is None:
         first = next((record.error for record in run.records if record.error), "no answer arrived")
@@ -175,7 +207,7 @@ def _equations(
     return made
 
 
-def _solve(equations: list[tuple[tuple[float, ...], float]]) -> tuple[float, ...]:
+def _solve(equations: list[Equation]) -> tuple[float, ...]:
     return least_squares([columns for columns, _ in equations], [target for _, target in equations])
 
 
@@ -194,6 +226,9 @@ def _kept(engine: str) -> Profile | None:
         for kind, names in ((Profile, set(value)), (Parameters, set(value["parameters"]))):
             if names != {f.name for f in fields(kind)}:
                 return None
+        value["decode_factors"] = tuple(
+            (size, tuple((count, factor) for count, factor in curve)) for size, curve in value["decode_factors"]
+        )
         return Profile(**{**value, "parameters": Parameters(**value["parameters"])})
     except (OSError, ValueError, TypeError, LookupError):
         return None

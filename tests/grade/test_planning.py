@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,17 @@ def test_a_renamed_folder_is_another_bundle(tmp_path: Path, bundle: Path) -> Non
     before = asked(tmp_path, bundle).digest
     (bundle / "load").rename(bundle / "other")
     assert asked(tmp_path, bundle).digest != before
+
+
+def test_of_a_bundle_that_is_too_large_a_cluster_gets_a_byte_more_than_is_allowed(tmp_path: Path, bundle: Path) -> None:
+    request = asked(tmp_path, bundle)
+    for name in ("a", "b", "c"):
+        (bundle / "load" / name).write_bytes(bytes(100))
+    request = replace(request, limits=replace(request.limits, disk_bytes=150))
+    assert {name: len(content) for name, content in cluster.handed_in(request).items()} == {
+        "bundle/load/a": 100,
+        "bundle/load/b": 51,
+    }
 
 
 def test_what_must_not_be_opened_is_not_sent_to_a_cluster(tmp_path: Path) -> None:
