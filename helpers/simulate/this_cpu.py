@@ -229,6 +229,7 @@ def _kept(engine: str) -> Profile | None:
         value["decode_factors"] = tuple(
             (size, tuple((count, factor) for count, factor in curve)) for size, curve in value["decode_factors"]
         )
-        return Profile(**{**value, "parameters": Parameters(**value["parameters"])})
+        mix = Parameters(**{**value["parameters"], "decode_factors": ()})
+        return Profile(**{**value, "parameters": mix})
     except (OSError, ValueError, TypeError, LookupError):
         return None

@@ -17,15 +17,17 @@ from helpers.errors import CheckFailed, MissingError
 from helpers.simulate import this_cpu
 from helpers.simulate.architectures import architecture
 from helpers.simulate.clock import Stepper
-from helpers.simulate.cost import make_layout
+from helpers.simulate.cost import Terms, make_layout
 from helpers.simulate.devices import Device, Link
 from helpers.simulate.load import simulate_load
 from helpers.simulate.session import Session, budget_tokens
 from helpers.simulate.sinks import Records
-from helpers.simulate.this_cpu import NOTHING, measure_profile, profile
+from helpers.simulate.this_cpu import NOTHING, Profile, measure_profile, profile
 from helpers.simulate.traffic import Users
 
-TRUE = replace(NOTHING, memory=1.4, dense=2.0, step_s=0.002, batch_s=0.0005, sequence_s=0.0004, request_s=0.003)
+TRUE = replace(
+    NOTHING, memory=1.4, dense=2.0, step_s=0.002, batch_s=0.0005, sequence_s=0.0004, request_s=0.003, admit_s=0.004
+)
 LIMITS = SimpleNamespace(bandwidth_bytes_per_s=15e9, matrix_flops_per_s=9e10)
 
 
@@ -82,6 +84,33 @@ def test_the_parameters_behind_the_measurements_are_found(fake_engine: list[str]
 def test_noise_widens_the_interval(fake_engine: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(this_cpu, "measure", fake_measure(lambda streams: 1.0 if streams == 4 else 1.1))
     assert 1.01 < measure_profile("nano", keep=False).factor < 1.5
+
+
+def test_what_the_mix_cannot_say_is_kept_as_a_factor_of_the_batch(
+    fake_engine: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(this_cpu, "measure", fake_measure(lambda streams: 1.5 if streams == 4 else 1.0))
+    found = measure_profile("nano")
+    small, large = (dict(curve) for _, curve in found.decode_factors)
+    for curve in (small, large):
+        assert curve[4] > 1.15 * max(curve[1], curve[2], curve[16])
+    assert profile("nano") == found
+
+
+@pytest.mark.parametrize(("size", "factor"), [(10, 1.0), (1_000, 1.0), (100_000, 2.0), (10_000_000, 3.0), (10**9, 3.0)])
+def test_a_model_between_two_sizes_gets_a_curve_between_theirs(size: int, factor: float) -> None:
+    found = Profile(
+        "nano", NOTHING, 1.0, 1.0, 1.0, 0.0, 2, 1, "", None, ((1_000, ((1, 1.0),)), (10_000_000, ((1, 3.0),)))
+    )
+    assert found.parameters_of(size).decode_factors == ((1, pytest.approx(factor)),)
+
+
+def test_factors_are_of_steps_that_only_decode() -> None:
+    terms = Terms(1.0, 0.0, 0.0, 0.0, 0, 0, 0.0)
+    made = replace(NOTHING, memory=1.0, admit_s=0.25, decode_factors=((1, 1.0), (4, 2.0)))
+    seconds = {count: made.seconds(terms, sequences=count, link_s=0.0) for count in (1, 2, 4, 64)}
+    assert seconds == pytest.approx({1: 1.0, 2: 1.5, 4: 2.0, 64: 2.0})
+    assert made.seconds(terms, sequences=4, admitted=2, link_s=0.0) == pytest.approx(1.25)
 
 
 def test_it_is_measured_once_and_another_engine_borrows_it(fake_engine: list[str]) -> None:
