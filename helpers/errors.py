@@ -62,7 +62,7 @@ class MissingError(CourseError):
 
 
 class EngineUnavailable(MissingError):
-    """This engine cannot run on this machine as it is; the message says what it needs."""
+    """This engine cannot run on this machine as it is; the message says what it needs: a program, a GPU, memory."""
 
 
 class EngineFailed(MissingError):

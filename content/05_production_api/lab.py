@@ -816,22 +816,25 @@ print(f"TTFT p50: {server_p50_ms:.0f} ms by the server's histogram, {client_p50_
 # %% [markdown] id="retry-text"
 # ### A client with patience
 # Your `backoff_s` in use: the bucket holds one token and gains one each half second, and a client wants three answers.
-# *How often is it refused, and does it get them?*
+# *How often is it refused, and does it get them?* (The course's client does not tell `Retry-After`, so that it waits by
+# doubling alone.)
 
 # %% id="retry"
 with helpers.AppProcess(
     create_app, run_dir / "strict.py", routes=routes, digests=digests, limits={"queue": [2, 4], "rate": [1, 2.0]}
 ) as strict:
     client, draws = helpers.Client(strict.url, "mock", keys["learner"]), random.Random(seed)
-    attempts = answered = 0
+    attempts = answered = refused = 0
     while answered < 3 and attempts < 12:
         attempts += 1
         try:
             client.chat("Anything.", max_tokens=2)
-            answered += 1
+            answered, refused = answered + 1, 0
         except helpers.RequestFailed as failed:
-            print(failed.record.error)
-            time.sleep(backoff_s(1, None, draws.random()))
+            refused += 1  # in a row: each time the client waits for longer
+            wait_s = backoff_s(refused, None, draws.random())
+            print(f"{failed.record.error}; waiting {wait_s:.2f} s")
+            time.sleep(wait_s)
 print(f"{answered} answers after {attempts} attempts (engine: mock)")
 
 # %% [markdown] id="milestone-load-text"

@@ -50,8 +50,7 @@ def launch(
 
     Raises:
         UsageError: an unknown engine or option (the message names the close one), or a value out of range.
-        EngineUnavailable: this engine cannot run here; the message says what it needs.
-        MissingError: it does not fit into this machine's memory.
+        EngineUnavailable: this engine cannot run here, or has too little memory now; the message says what it needs.
         EngineFailed: it did not start, or nothing fitting answers at the URL.
     """
     registry.require_name(engine)

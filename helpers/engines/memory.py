@@ -15,7 +15,7 @@ from helpers.engines.lease import Ticket
 from helpers.engines.plan import ServeConfig
 from helpers.engines.process import MEMINFO
 from helpers.engines.sources import find_source
-from helpers.errors import MissingError
+from helpers.errors import EngineUnavailable
 from helpers.models import catalogue, hub
 from helpers.models.weights import BYTES_PER_WEIGHT
 
@@ -143,13 +143,13 @@ def require_fit(
         running: engines that could be stopped.
 
     Raises:
-        MissingError: it does not fit; the message says what to change.
+        EngineUnavailable: it does not fit; the message says what to change.
     """
     free = memory.available_bytes - memory.kept_bytes - promised
     if need.total_bytes <= free:
         return
     promised_text = f", {_gb(promised)} promised to an engine that is starting" if promised else ""
-    raise MissingError(
+    raise EngineUnavailable(
         f"{config.engine} with {config.model} would need {_gb(need.total_bytes)}, and {_gb(max(0, free))} can be given",
         f"{need}; {_gb(memory.available_bytes)} of {_gb(memory.total_bytes)} available, "
         f"{_gb(memory.kept_bytes)} kept for the host{promised_text}",

@@ -27,8 +27,8 @@ def reserve(config: ServeConfig, *, beside: bool, told: Told | None) -> Hold:
 
     Raises:
         UsageError: this process has an engine on the GPU already.
-        EngineUnavailable: an engine that was started to stay has it.
-        MissingError: it does not fit into memory, or the turn did not come.
+        EngineUnavailable: an engine that was started to stay has it, or it does not fit into memory.
+        MissingError: the turn did not come.
     """
     shared = lease.is_shared()
     on_gpu = shared and uses_gpu(config)

@@ -43,8 +43,7 @@ def start(
 
     Raises:
         UsageError: the port is taken.
-        MissingError: it does not fit into memory.
-        EngineUnavailable: its program cannot be started.
+        EngineUnavailable: its program cannot be started, or it does not fit into memory.
         EngineFailed: it ended, did not answer in time, or does not serve what was asked for.
     """
     limit_s = adapter.start_limit_s if timeout_s is None else timeout_s

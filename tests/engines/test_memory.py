@@ -8,7 +8,7 @@ from helpers.engines import memory
 from helpers.engines.lease import Ticket
 from helpers.engines.memory import HostMemory, Need, estimate, host_memory, promised_bytes, require_fit
 from helpers.engines.plan import ServeConfig
-from helpers.errors import MissingError
+from helpers.errors import EngineUnavailable
 from helpers.nano.engine import load_engine
 from helpers.nano.kv_cache import bytes_per_token
 
@@ -51,7 +51,7 @@ def test_an_8b_model_fits_a_spark_and_its_parts_are_counted() -> None:
 
 
 def test_a_kv_cache_that_is_too_long_names_lengths_that_fit() -> None:
-    with pytest.raises(MissingError, match=r"would need .* GB, and 110\.\d GB can be given") as caught:
+    with pytest.raises(EngineUnavailable, match=r"would need .* GB, and 110\.\d GB can be given") as caught:
         check(config(max_model_len=131072))
     assert "max_num_seqs=5" in caught.value.next_command
     changed = int(caught.value.next_command.rpartition("max_model_len=")[2])
@@ -59,13 +59,13 @@ def test_a_kv_cache_that_is_too_long_names_lengths_that_fit() -> None:
 
 
 def test_a_single_sequence_that_is_too_long_is_shortened() -> None:
-    with pytest.raises(MissingError) as caught:
+    with pytest.raises(EngineUnavailable) as caught:
         check(config(max_num_seqs=1, max_model_len=2_000_000))
     assert caught.value.next_command.startswith("max_num_seqs=1, max_model_len=")
 
 
 def test_weights_that_are_too_large_name_a_lighter_quantization() -> None:
-    with pytest.raises(MissingError) as caught:
+    with pytest.raises(EngineUnavailable) as caught:
         check(config(model="llama-3.3-70b", precision="bf16"))
     assert caught.value.next_command == "precision='nvfp4', or a smaller model"
     check(config(model="llama-3.3-70b", precision="nvfp4", max_num_seqs=4))
@@ -82,7 +82,7 @@ def test_nano_takes_a_cache_of_bounded_size(sequences: int) -> None:
 
 def test_two_machines_share_weights_and_cache() -> None:
     large = config(model="qwen3-235b-a22b", precision="nvfp4", max_num_seqs=4)
-    with pytest.raises(MissingError):
+    with pytest.raises(EngineUnavailable):
         check(large)
     check(config(model="qwen3-235b-a22b", precision="nvfp4", max_num_seqs=4, nodes=("a", "b")))
 
@@ -95,17 +95,17 @@ def test_what_others_hold_or_were_promised_is_not_available() -> None:
     assert promised_bytes([starting], SPARK) == 90 * 10**9
     taken = HostMemory(128 * 10**9, 48 * 10**9)
     assert promised_bytes([starting], taken) == 20 * 10**9
-    with pytest.raises(MissingError, match="promised to an engine that is starting") as caught:
+    with pytest.raises(EngineUnavailable, match="promised to an engine that is starting") as caught:
         check(config(), SPARK, 90 * 10**9, (starting,))
     assert "max_num_seqs" in caught.value.next_command
-    with pytest.raises(MissingError) as caught:
+    with pytest.raises(EngineUnavailable) as caught:
         check(config(), HostMemory(128 * 10**9, 12 * 10**9), 0, (starting,))
     assert "./course engines stop" in caught.value.next_command
 
 
 def test_an_engine_that_fills_a_fraction_is_told_a_smaller_one() -> None:
     sglang = config(engine="sglang", extra={"release": "docker-0.5.23", "gpu_memory_fraction": 0.9})
-    with pytest.raises(MissingError, match="fills its memory fraction") as caught:
+    with pytest.raises(EngineUnavailable, match="fills its memory fraction") as caught:
         check(sglang)
     fraction = float(caught.value.next_command.partition("'gpu_memory_fraction': ")[2].rstrip("}"))
     assert 0.6 < fraction < 0.9
