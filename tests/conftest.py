@@ -54,15 +54,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for group in GROUPS:
             if item.get_closest_marker(group) and group not in asked:
                 item.add_marker(pytest.mark.skip(reason=f"group {group}: ./course test --with {group}"))
-    # Whole notebooks take minutes: begun last, they would leave one of two processes idle.
-    items.sort(key=lambda item: item.get_closest_marker("notebook") is None)
+    # Whole notebooks take minutes: begun last, they would leave the other processes idle. What must run alone is begun
+    # last all the same: everybody waits while it waits for a long one.
+    items.sort(key=lambda item: (_alone(item), item.get_closest_marker("notebook") is None))
+
+
+def _alone(item: pytest.Item) -> bool:
+    return item.get_closest_marker("alone") is not None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around the time limit too, which does not count the waiting
 def pytest_runtest_protocol(item: pytest.Item):
     if turns is None:
         return (yield)
-    with turns.take(alone=item.get_closest_marker("alone") is not None):
+    with turns.take(_alone(item)):
         return (yield)
 
 

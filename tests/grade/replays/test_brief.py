@@ -110,7 +110,7 @@ def test_todays_deployment_is_judged_under_the_same_load(
     assert verdict_on(left, tmp_path).state == "reached"
     today, mine = judged
     assert today["deployment"].decisions == {"engine": "llama.cpp", "model": "course"}
-    assert mine["deployment"].max_num_seqs == 40
+    assert mine["deployment"].max_num_seqs == GOOD_DEPLOYMENT["max_num_seqs"]
     assert {(one["seed"], one["quick"]) for one in judged} == {(1, True)}
 
 
