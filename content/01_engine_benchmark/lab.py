@@ -216,7 +216,8 @@ answered = [record for record in run.records if record.ok and record.chunk_s]
 as_json = [
     {"sent_s": r.sent_s, "done_s": r.done_s, "output_tokens": r.usage.output_tokens, "error": r.error} for r in answered
 ]
-tpots_s = [tpot_s(r.chunk_s, r.usage.output_tokens) for r in answered]
+# The end of an answer counts: its last tokens may have no text, and then no chunk of their own.
+tpots_s = [tpot_s([*r.chunk_s, r.finish_s or r.chunk_s[-1]], r.usage.output_tokens) for r in answered]
 gaps_s = itl_gaps_s([r.chunk_s for r in answered])
 metrics = run.metrics
 helpers.table(

@@ -109,12 +109,13 @@ if record.coalesced_chunks >= len(record.chunk_s) / 2:
 #
 # - **TTFT**, time to first token: from sending to the first chunk with words. Until then the page is empty.
 # - **ITL**, inter-token latency: each gap between two consecutive chunks. The text flows, or it stutters.
-# - **TPOT**, time per output token: (last chunk - first chunk) / (tokens - 1). One number for a whole answer.
+# - **TPOT**, time per output token: (end - first chunk) / (tokens - 1). One number for a whole answer.
 
 # %% id="figures"
 ttft_s = record.chunk_s[0] - record.sent_s
 gaps_s = [later - earlier for earlier, later in pairwise(record.chunk_s)]
-tpot_s = (record.chunk_s[-1] - record.chunk_s[0]) / (record.usage.output_tokens - 1)
+end_s = record.finish_s or record.chunk_s[-1]  # the last tokens may have no text, and no chunk of their own
+tpot_s = (end_s - record.chunk_s[0]) / (record.usage.output_tokens - 1)
 helpers.table(
     [
         {"figure": "TTFT", "ms": ttft_s * 1000, "made of": "waiting, prefill, one token, the network"},

@@ -15,7 +15,7 @@ DEFINITIONS = {
     "ttft_s": "Time to first token: from sending the request to the first chunk with content or reasoning.",
     "itl_s": "Inter-token latency: every gap between two consecutive chunks, pooled over all requests. "
     "Gaps inside one socket read show the client's reading, not the engine's writing: such reads are noted.",
-    "tpot_s": "Time per output token, one value a request: (last chunk - first chunk) / (output tokens - 1).",
+    "tpot_s": "Time per output token, one value a request: (end of the answer - first chunk) / (output tokens - 1).",
     "e2e_s": "End to end: from sending the request to the end of its response.",
     "queue_s": "Client queue: from the moment the load shape wanted the request sent to the moment it was sent.",
     "output_tokens_per_s": "Output tokens of all successful requests / duration, over all streams together.",

@@ -140,7 +140,7 @@ class Answer:
             self.pieces.append(text)
             self.thoughts.append(reasoning)
         if choice.get("finish_reason"):
-            record.finish_reason = choice["finish_reason"]
+            record.finish_reason, record.finish_s = choice["finish_reason"], arrived_s
 
     def _fail(self, error: str) -> None:
         self.record.error = self.record.error or error

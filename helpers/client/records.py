@@ -42,6 +42,8 @@ class RequestRecord:
         chunk_s: arrival of each chunk that carried content or reasoning, in order.
         coalesced_chunks: how many of those came out of the same socket read as the one before, so
             that the gap between them is the client's reading and not the engine's writing.
+        finish_s: arrival of the chunk that said why the answer ended; the last tokens may have no text, and then no
+            chunk of their own. None if the server said nothing.
         done_s: when the response ended, well or not.
         usage: the server's token counts.
         engine_timings: what the engine itself says of this request's times, untouched.
@@ -56,6 +58,7 @@ class RequestRecord:
     sent_s: float | None = None
     chunk_s: list[float] = field(default_factory=list)
     coalesced_chunks: int = 0
+    finish_s: float | None = None
     done_s: float | None = None
     usage: Usage = field(default_factory=Usage)
     engine_timings: dict[str, Any] = field(default_factory=dict)
@@ -82,11 +85,16 @@ class RequestRecord:
 
     @property
     def tpot_s(self) -> float | None:
-        """Seconds per output token after the first: (last - first) / (tokens - 1)."""
+        """Seconds per output token after the first: (last - first) / (tokens - 1).
+
+        The last is that of the answer's end: where an engine goes on after the end of the text (`ignore_eos`), its
+        tokens are counted, and have no text.
+        """
         tokens = self.usage.output_tokens
         if not self.chunk_s or tokens is None or tokens < 2:
             return None
-        return (self.chunk_s[-1] - self.chunk_s[0]) / (tokens - 1)
+        last_s = max(self.chunk_s[-1], self.finish_s or 0.0)
+        return (last_s - self.chunk_s[0]) / (tokens - 1)
 
     @property
     def gaps_s(self) -> list[float]:

@@ -239,6 +239,17 @@ def test_a_role_without_words_is_no_token():
     assert (answer.record.usage.draft_tokens, answer.record.usage.cached_tokens) == (4, None)
 
 
+def test_tokens_without_text_after_the_last_words_take_their_time():
+    answer = Answer(RequestRecord("r", sent_s=0.0))
+    answer.add(1.0, b'{"choices": [{"delta": {"content": "Hi"}}]}')
+    answer.add(2.0, b'{"choices": [{"delta": {"content": "!"}}]}')
+    answer.add(9.0, b'{"choices": [{"delta": {}, "finish_reason": "length"}]}')
+    answer.add(9.5, b'{"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 9}}')
+    answer.close("", False)
+    record = answer.record
+    assert (record.chunk_s, record.finish_s, record.tpot_s) == ([1.0, 2.0], 9.0, 1.0)
+
+
 @pytest.mark.parametrize("step", [1, 2, 3, 7, 1000])
 def test_events_survive_any_cut_into_reads(step: int):
     body = b": comment\n\ndata: a\r\n\r\nevent: x\ndata:b\ndata: c\n\ndata: [DONE]\n\n"

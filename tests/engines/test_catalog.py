@@ -107,6 +107,8 @@ def test_pages_and_readme_say_where_each_engine_has_run() -> None:
             run = runs.get(path.stem, survey.NEVER)
             assert f"Has really run in this course: {run}." in text
             assert f"| {catalog.find(path.stem).title} | {run} |" in readme
+    for run in runs.values():
+        assert f" | {run} |\n" in readme
 
 
 def test_downloads_have_what_the_contract_names() -> None:
