@@ -187,6 +187,7 @@ def _result(
             scheduled_s=record.scheduled_s - zero_s,
             sent_s=shifted(record.sent_s),
             chunk_s=[time_s - zero_s for time_s in record.chunk_s],
+            finish_s=shifted(record.finish_s),
             done_s=shifted(record.done_s),
         )
         for record in sorted(records, key=lambda record: record.sent_s or 0.0)

@@ -210,5 +210,6 @@ def _shifted(record: RequestRecord, shift_s: float) -> RequestRecord:
         scheduled_s=record.scheduled_s + shift_s,
         sent_s=later(record.sent_s),
         chunk_s=[time_s + shift_s for time_s in record.chunk_s],
+        finish_s=later(record.finish_s),
         done_s=later(record.done_s),
     )
