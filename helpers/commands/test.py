@@ -32,8 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if not (ROOT / "tests").is_dir():
         raise MissingError(f"there are no tests in {ROOT}", "this is a learners' hand-out", "./course check 1")
-    # Most tests wait for processes they started: three at a time keep two cores busy.
+    # Most tests wait for processes they started: two at a time take little more than half as long.
     # tests/conftest.py says which stay together, and puts the long ones first.
-    together = ("-n3", "--dist=loadscope", "--no-loadscope-reorder")
+    together = ("-n2", "--dist=loadscope", "--no-loadscope-reorder")
     argv = [sys.executable, "-m", "pytest", f"--groups={','.join(groups)}", *together, *arguments.pytest]
     return subprocess.run(argv, cwd=ROOT, check=False).returncode
