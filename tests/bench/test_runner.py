@@ -157,11 +157,12 @@ def test_ctrl_c_keeps_what_had_ended(mock: MockServer, tmp_path: Path):
 
 
 def test_a_sweep_has_a_point_per_load_and_a_knee(tmp_path: Path):
-    with MockServer(ttft_s=0.01, gap_s=0.001, output_tokens=8, slots=4) as mock:
-        result = sweep(mock, unique_prompts(20, 8), [1, 4, 16], 32, out=tmp_path / "s")
+    # Answers so long that what else runs here does not show beside them.
+    with MockServer(ttft_s=0.1, gap_s=0.01, output_tokens=8, slots=4) as mock:
+        result = sweep(mock, unique_prompts(20, 8), [1, 4, 16], 16, out=tmp_path / "s")
     assert [run.concurrency for run in result.runs] == [1, 4, 16]
-    # Four places: how much less than four times one stream's rate the others reach depends on what else runs here.
-    assert result.knee in result.runs[1:]
+    assert result.knee is not None
+    assert result.knee.concurrency == 4
     assert [run.point() for run in Sweep.load(tmp_path / "s").runs] == [run.point() for run in result.runs]
 
 
