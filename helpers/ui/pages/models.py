@@ -34,6 +34,7 @@ class ModelsPage:
         self._session = session
         self._jobs = jobs
         self._finished = 0
+        self._sizes_bytes: dict[str, int] = {}
 
     async def build(self) -> None:
         """Build the page."""
@@ -96,6 +97,7 @@ class ModelsPage:
         self._notice.set_visibility(bool(notice))
         self._change.set_visibility(alive and may)
         self._create.section.set_visibility(alive and may)
+        self._sizes_bytes = {model["name"]: model.get("size") or 0 for model in listed}
         self._loaded.show([self._loaded_row(model, alive and may) for model in loaded])
         self._list.show([self._listed_row(model, alive and may) for model in listed])
 
@@ -108,7 +110,7 @@ class ModelsPage:
         actions = [Action(f"About {name}", lambda: self._act(show_model(self._session, name)), "info")]
         if may_change and model.get("size") and details.get("quantization_level", ""):
             actions.append(Action(f"Copy {name}", lambda: self._copy(name), "file_copy"))
-            actions.append(Action(f"Delete {name}", lambda: self._delete(name, model["size"]), "delete"))
+            actions.append(Action(f"Delete {name}", lambda: self._delete(name), "delete"))
         return Row(name, _facts(model), tuple(actions))
 
     def _loaded_row(self, model: dict[str, Any], may_change: bool) -> Row:
@@ -130,11 +132,11 @@ class ModelsPage:
                 self._session.gateway.ask("POST", "/api/copy", {"source": name, "destination": copy, "model": name})
             )
 
-    async def _delete(self, name: str, size_bytes: int) -> None:
+    async def _delete(self, name: str) -> None:
         with self._change:
             sure = await confirm(
                 f"Delete {name}?",
-                f"{size(size_bytes)} become free. To have it back it must be pulled.",
+                f"{size(self._sizes_bytes.get(name, 0))} become free. To have it back it must be pulled.",
                 "Delete",
             )
         if sure:
